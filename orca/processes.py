@@ -147,8 +147,9 @@ class DetachedProcess:
         self.limit_log()
         marked = {**(os.environ if env is None else env), _MARK: str(self.pid_file)}
         pid = self._start(argv, marked)
-        record = record_of(pid) or ProcessRecord(pid, 0, argv[0], boot_id())
-        record = ProcessRecord(pid, record.start_ticks, argv[0], record.boot_id)
+        # Until we reap it, a child that died at once still has its entry, as a zombie.
+        stat = _stat(pid)
+        record = ProcessRecord(pid, stat.start_ticks if stat else 0, argv[0], boot_id())
         self._write(record)
         return record
 
