@@ -1,0 +1,1 @@
+"""The wire: messages between programs, their protobuf form, channels, certificates, error mapping."""
