@@ -58,12 +58,16 @@ def read_private(path: Path) -> bytes | None:
     """
     with _disk_errors(path, action="read"):
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            # Without O_NONBLOCK a pipe in the file's place would hang the start of the server.
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
             return None
-        with os.fdopen(descriptor, "rb") as file:
-            _refuse_shared(path, os.fstat(file.fileno()))
-            return file.read()
+        try:
+            _refuse_shared(path, os.fstat(descriptor))
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(descriptor)
 
 
 def make_private_directory(path: Path) -> None:
