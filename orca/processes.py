@@ -35,6 +35,7 @@ LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 
 _MARK: Final = "ORCA_PID_FILE"
 _STOP_POLL_SECONDS: Final = 0.02
+_TAIL_BYTES: Final = 64 * 1024
 _PROC: Final = Path("/proc")
 _DEAD: Final = "ZX"
 _TCP_LISTEN: Final = "0A"
@@ -175,11 +176,18 @@ class DetachedProcess:
         if record is not None:
             await _until_gone(record, poll_seconds)
 
-    def log_tail(self, *, lines: int = 20) -> tuple[str, ...]:
+    def log_size(self) -> int:
+        """The bytes in the log file now; a place to read on from with `log_tail`."""
+        try:
+            return self.log_file.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def log_tail(self, *, lines: int = 20, since_bytes: int = 0) -> tuple[str, ...]:
         """The last lines the child wrote, oldest first; empty if it has written nothing."""
         try:
             with self.log_file.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - 64 * 1024))
+                log.seek(max(since_bytes, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
                 text = log.read().decode(errors="replace")
         except FileNotFoundError:
             return ()
@@ -187,10 +195,7 @@ class DetachedProcess:
 
     def limit_log(self, *, bytes_max: int = LOG_BYTES_MAX) -> None:
         """Move an overlong log aside; the child, which appends, goes on in the emptied file."""
-        try:
-            if self.log_file.stat().st_size <= bytes_max:
-                return
-        except FileNotFoundError:
+        if self.log_size() <= bytes_max:
             return
         shutil.copy(self.log_file, self.log_file.with_name(self.log_file.name + ".1"))
         os.truncate(self.log_file, 0)
