@@ -30,6 +30,8 @@ class UpdatePolicy:
     """Replicas that may be extra at once when starting first."""
     progress_deadline_seconds: float = 300.0
     """A rollout without progress for this long has failed."""
+    min_ready_seconds: float = 2.0
+    """A newcomer is trusted once it has been ready this long without a restart."""
     drain_seconds: float = 30.0
     """Longest wait for in-flight requests before a replica is stopped."""
 
@@ -106,16 +108,21 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What the user wants of one service now. The target is `(revision, generation)`."""
+    """What the user wants of one service now.
+
+    Every rollout, also a restart of the same revision, has a generation of its own: replicas of another
+    generation are what it replaces.
+    """
 
     id: ServiceId
     revision: RevisionNumber
     generation: int = 1
-    """Raised by `orca restart`: replicas of a lower generation are replaced as in a rollout."""
     replicas: int = 1
     stopped: bool = False
     removed: bool = False
     """Stop everything, then forget the service."""
     stable: RevisionNumber = NO_REVISION
     """The last revision whose rollout completed; 0 is none yet."""
+    stable_generation: int = 0
+    """The generation of that rollout."""
     rollout: Rollout

@@ -62,7 +62,7 @@ def _extend(target: Any, values: tuple[Any, ...]) -> None:
 
 def from_proto(message: Message, cls: type[T]) -> T:
     """Build the dataclass `cls` from a protobuf message; raises `ValueError` for an unknown enum value."""
-    hints = _hints(cls)
+    hints = _hints(cast("type[Any]", cls))
     return cls(**{name: _get(message, name, hint) for name, hint in hints.items()})
 
 

@@ -88,6 +88,8 @@ class Assignment:
     """Contents of `/run/secrets/<name>`."""
     settled_name: bool = False
     """Whether the replica may take its slot's name, `orca-<service>[-<slot>]`."""
+    blocked: str = ""
+    """Why no container may be created now (a secret cannot be opened); an existing one stays."""
     trace: str = ""
 
 

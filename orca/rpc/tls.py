@@ -11,7 +11,6 @@ and what can be issued again is issued again. Only the CA's own key cannot be: i
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,27 +20,20 @@ from typing import Protocol, Self
 
 import grpc
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from orca import errors
+from orca.rpc import certificates
+from orca.rpc.certificates import CLOCK_SKEW as CLOCK_SKEW
 from orca.secrets import private_files
 
 CA_LIFETIME = timedelta(days=3650)
 SERVER_LIFETIME = timedelta(days=90)
 NODE_LIFETIME = timedelta(hours=24)
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far back a certificate's validity begins, for hosts whose clocks run behind."""
 
 _RENEWAL_NUMERATOR, _RENEWAL_DENOMINATOR = 2, 3
-_COMMON_NAME_CHARS_MAX = 64  # RFC 5280, ub-common-name
-_PRIVATE_FORMAT = (
-    serialization.Encoding.PEM,
-    serialization.PrivateFormat.PKCS8,
-    serialization.NoEncryption(),
-)
 
 
 class _HasAuthContext(Protocol):
@@ -63,7 +55,7 @@ class Identity:
     @property
     def uri(self) -> str | None:
         """The name this identity acts under (`orca://…`), if it has one."""
-        uris = _alternative_names(self.certificate).get_values_for_type(
+        uris = certificates.alternative_names(self.certificate).get_values_for_type(
             x509.UniformResourceIdentifier
         )
         return uris[0] if uris else None
@@ -87,9 +79,11 @@ class Identity:
             return None
         identity = cls(certificate_pem=certificate, key_pem=key, ca_pem=ca)
         try:
-            if _public_bytes(_load_key(key)) != _public_bytes(identity.certificate):
+            if certificates.public_bytes(certificates.load_key(key)) != certificates.public_bytes(
+                identity.certificate
+            ):
                 return None
-        except (ValueError, UnsupportedAlgorithm):
+        except ValueError:
             return None
         return identity
 
@@ -126,7 +120,7 @@ class CertificateAuthority:
 
     @property
     def certificate_pem(self) -> bytes:
-        return self._certificate.public_bytes(serialization.Encoding.PEM)
+        return certificates.pem(self._certificate)
 
     @property
     def fingerprint(self) -> str:
@@ -143,12 +137,12 @@ class CertificateAuthority:
         key_path, certificate_path = directory / "ca.key", directory / "ca.crt"
         if private_files.read_private(key_path) is None:
             _refuse_orphan(certificate_path, key_path)
-            private_files.create_private(key_path, _key_pem(_new_key()))
+            private_files.create_private(key_path, certificates.key_pem(certificates.new_key()))
         key = _read_key(key_path)
         # A key alone is a first start that was cut short: its certificate is made now, and the link
         # in `create_private` lets only one of two such processes win.
         if private_files.read_private(certificate_path) is None:
-            certificate = _self_signed(key, cluster=cluster, now=now)
+            certificate = certificates.self_signed(key, cluster=cluster, now=now)
             private_files.create_private(
                 certificate_path, certificate.public_bytes(serialization.Encoding.PEM)
             )
@@ -171,32 +165,19 @@ class CertificateAuthority:
         Both uses are allowed because peers dial each other (etcd dials even itself). The
         certificate never outlives the CA. Raises `ValueError` on an address that is none.
         """
-        key = _new_key()
-        names = _subject_alternative_names(uri=uri, dns=dns, ips=ips)
-        builder = (
-            _builder(subject=_name(common_name), issuer=self._certificate.subject, key=key)
-            .not_valid_before(now - CLOCK_SKEW)
-            .not_valid_after(min(now + lifetime, self._certificate.not_valid_after_utc))
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(ca=False), critical=True)
-            .add_extension(
-                x509.ExtendedKeyUsage(
-                    [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-                ),
-                critical=False,
-            )
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
-                critical=False,
-            )
+        key = certificates.new_key()
+        certificate = certificates.leaf(
+            key,
+            common_name=common_name,
+            names=certificates.subject_alternative_names(uri=uri, dns=dns, ips=ips),
+            issuer=self._certificate,
+            issuer_key=self._key,
+            not_after=min(now + lifetime, self._certificate.not_valid_after_utc),
+            now=now,
         )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return Identity(
-            certificate_pem=builder.sign(self._key, hashes.SHA256()).public_bytes(
-                serialization.Encoding.PEM
-            ),
-            key_pem=_key_pem(key),
+            certificate_pem=certificates.pem(certificate),
+            key_pem=certificates.key_pem(key),
             ca_pem=self.certificate_pem,
         )
 
@@ -218,12 +199,12 @@ class CertificateAuthority:
         names than the ones asked for.
         """
         kept = Identity.load(directory, name)
-        names = _subject_alternative_names(uri=uri, dns=dns, ips=ips)
+        names = certificates.subject_alternative_names(uri=uri, dns=dns, ips=ips)
         if (
             kept is not None
             and self._issued(kept)
             and not needs_renewal(kept, now)
-            and list(_alternative_names(kept.certificate)) == names
+            and list(certificates.alternative_names(kept.certificate)) == names
         ):
             return kept
         fresh = self.issue(
@@ -292,95 +273,10 @@ def _server_configuration(identity: Identity) -> grpc.ServerCertificateConfigura
     )
 
 
-def _new_key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(*_PRIVATE_FORMAT)
-
-
-def _load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(pem, password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError("not an elliptic curve key")
-    return key
-
-
-def _public_bytes(holder: ec.EllipticCurvePrivateKey | x509.Certificate) -> bytes:
-    return holder.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, common_name[:_COMMON_NAME_CHARS_MAX])]
-    )
-
-
-def _subject_alternative_names(
-    *, uri: str | None, dns: Sequence[str], ips: Sequence[str]
-) -> list[x509.GeneralName]:
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in dns]
-    names += [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ips]
-    if uri is not None:
-        names.append(x509.UniformResourceIdentifier(uri))
-    return names
-
-
-def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return x509.SubjectAlternativeName([])
-
-
-def _key_usage(*, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not ca,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _builder(
-    *, subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _self_signed(
-    key: ec.EllipticCurvePrivateKey, *, cluster: str, now: datetime
-) -> x509.Certificate:
-    name = _name(f"orca {cluster} CA")
-    return (
-        _builder(subject=name, issuer=name, key=key)
-        .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + CA_LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(ca=True), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-
-
 def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
-        return _load_key(private_files.read_private(path) or b"")
-    except (ValueError, UnsupportedAlgorithm) as error:
+        return certificates.load_key(private_files.read_private(path) or b"")
+    except ValueError as error:
         raise _restore(f"{path} does not hold the private key of the cluster's CA") from error
 
 
@@ -402,7 +298,7 @@ def _refuse_orphan(certificate_path: Path, key_path: Path) -> None:
 def _refuse_unusable(
     certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, *, path: Path, now: datetime
 ) -> None:
-    if _public_bytes(certificate) != _public_bytes(key):
+    if certificates.public_bytes(certificate) != certificates.public_bytes(key):
         raise _restore(f"{path} belongs to another key than the one beside it")
     if now >= certificate.not_valid_after_utc:
         raise errors.UserError(

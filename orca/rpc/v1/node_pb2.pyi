@@ -88,7 +88,7 @@ class Welcome(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., cluster: _Optional[str] = ..., heartbeat_seconds: _Optional[float] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("replica", "container", "spec_hash", "secret_files", "settled_name", "trace")
+    __slots__ = ("replica", "container", "spec_hash", "secret_files", "settled_name", "trace", "blocked")
     class SecretFilesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -102,13 +102,15 @@ class Assignment(_message.Message):
     SECRET_FILES_FIELD_NUMBER: _ClassVar[int]
     SETTLED_NAME_FIELD_NUMBER: _ClassVar[int]
     TRACE_FIELD_NUMBER: _ClassVar[int]
+    BLOCKED_FIELD_NUMBER: _ClassVar[int]
     replica: _model_pb2.Replica
     container: _model_pb2.ContainerSpec
     spec_hash: str
     secret_files: _containers.ScalarMap[str, str]
     settled_name: bool
     trace: str
-    def __init__(self, replica: _Optional[_Union[_model_pb2.Replica, _Mapping]] = ..., container: _Optional[_Union[_model_pb2.ContainerSpec, _Mapping]] = ..., spec_hash: _Optional[str] = ..., secret_files: _Optional[_Mapping[str, str]] = ..., settled_name: _Optional[bool] = ..., trace: _Optional[str] = ...) -> None: ...
+    blocked: str
+    def __init__(self, replica: _Optional[_Union[_model_pb2.Replica, _Mapping]] = ..., container: _Optional[_Union[_model_pb2.ContainerSpec, _Mapping]] = ..., spec_hash: _Optional[str] = ..., secret_files: _Optional[_Mapping[str, str]] = ..., settled_name: _Optional[bool] = ..., trace: _Optional[str] = ..., blocked: _Optional[str] = ...) -> None: ...
 
 class Assignments(_message.Message):
     __slots__ = ("epoch", "complete", "assignments", "forgotten")

@@ -1,0 +1,97 @@
+"""Secrets of the cluster: sealed records in, values out at the last moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from orca.errors import MissingSecret
+from orca.master.records import SecretRecord
+from orca.model.container import ContainerSpec
+from orca.secrets import names, resolve
+from orca.secrets.envelope import open_, seal
+from orca.secrets.keyring import Keyring
+from orca.secrets.names import Scope, secret_name
+from orca.secrets.value import SecretValue
+
+SecretRecords = Mapping[tuple[str, str], SecretRecord]
+
+
+class Vault:
+    """Opens and seals under one keyring. Values are never kept."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    def seal(
+        self,
+        name: str,
+        value: str,
+        *,
+        before: SecretRecord | None,
+        project: str,
+        by: str,
+        now: float,
+    ) -> SecretRecord:
+        """A new version of a secret. Raises `UserError` for a bad name."""
+        version = before.version + 1 if before else 1
+        sealed = seal(
+            value.encode(),
+            scope=Scope(project),
+            name=secret_name(name),
+            version=version,
+            keyring=self._keyring,
+        )
+        return SecretRecord(
+            name=name,
+            project=project,
+            version=version,
+            sealed=sealed,
+            updated_at=now,
+            updated_by=by,
+        )
+
+    def open(self, record: SecretRecord) -> SecretValue:
+        """The value. Raises `MissingSecret` when it cannot be decrypted."""
+        return open_(
+            record.sealed,
+            scope=record.scope,
+            name=secret_name(record.name),
+            version=record.version,
+            keyring=self._keyring,
+        )
+
+    def lookup(self, records: SecretRecords, project: str) -> resolve.Lookup:
+        """Values by name as a project sees them: its own first, then the cluster's."""
+
+        def find(name: str) -> SecretValue | None:
+            record = find_record(records, project, name)
+            return self.open(record) if record else None
+
+        return find
+
+    def resolve(
+        self, spec: ContainerSpec, records: SecretRecords, *, project: str, place: str
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """The environment and the secret files of a container, with values.
+
+        Raises `MissingSecret` naming every secret without a value, or the one that cannot be opened.
+        """
+        lookup = self.lookup(records, project)
+        env = resolve.resolve_mapping(spec.env, lookup, place=f"{place} env", project=project)
+        wanted = {name: f"${{secrets.{name}}}" for name in spec.secret_files}
+        files = resolve.resolve_mapping(wanted, lookup, place=f"{place} secrets", project=project)
+        return env, files
+
+    def check(self, name: str, records: SecretRecords, project: str) -> SecretRecord:
+        """The record behind a name, after opening it once. Raises `MissingSecret`."""
+        record = find_record(records, project, name)
+        if record is None:
+            raise MissingSecret(f"the secret {name} has no value")
+        self.open(record)
+        return record
+
+
+def find_record(records: SecretRecords, project: str, name: str) -> SecretRecord | None:
+    """The record that supplies a name inside a project."""
+    scope = names.CLUSTER if (project, name) not in records else Scope(project)
+    return records.get((scope.project, name))
