@@ -26,7 +26,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from orca import errors
 from orca.rpc import certificates
-from orca.rpc.certificates import CLOCK_SKEW as CLOCK_SKEW
 from orca.secrets import private_files
 
 CA_LIFETIME = timedelta(days=3650)
@@ -142,10 +141,10 @@ class CertificateAuthority:
         # A key alone is a first start that was cut short: its certificate is made now, and the link
         # in `create_private` lets only one of two such processes win.
         if private_files.read_private(certificate_path) is None:
-            certificate = certificates.self_signed(key, cluster=cluster, now=now)
-            private_files.create_private(
-                certificate_path, certificate.public_bytes(serialization.Encoding.PEM)
+            certificate = certificates.self_signed(
+                key, common_name=f"orca {cluster} CA", lifetime=CA_LIFETIME, now=now
             )
+            private_files.create_private(certificate_path, certificates.pem(certificate))
         certificate = _read_certificate(certificate_path)
         _refuse_unusable(certificate, key, path=certificate_path, now=now)
         return cls(certificate=certificate, key=key)

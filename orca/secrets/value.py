@@ -62,6 +62,20 @@ class SecretValue:
         raise TypeError("a SecretValue is not pickled: seal it")
 
 
+def from_input(content: bytes) -> SecretValue:
+    """A value that came through a pipe or a prompt: one line break at its end is not part of it.
+
+    Raises `errors.UserError` when nothing came: then the command before the pipe has failed.
+    """
+    value = content.removesuffix(b"\n").removesuffix(b"\r")
+    if not value:
+        raise errors.UserError(
+            "the value is empty",
+            hint="Check the command that was to print it; `orca secrets rm` removes a secret.",
+        )
+    return SecretValue(value)
+
+
 def _not_text() -> errors.UserError:
     return errors.UserError(
         "the secret's value is not text, so it cannot stand inside a string",

@@ -8,7 +8,7 @@ import traceback
 import pytest
 
 from orca import errors
-from orca.secrets.value import SecretValue
+from orca.secrets.value import SecretValue, from_input
 
 VALUE = SecretValue("hunter2")
 
@@ -41,3 +41,18 @@ def test_error_for_a_value_that_is_not_text_does_not_quote_it() -> None:
     with pytest.raises(errors.UserError) as caught:
         value.reveal_text()
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("typed", [b"hunter2", b"hunter2\n", b"hunter2\r\n"])
+def test_line_break_at_the_end_of_input_is_not_part_of_the_value(typed: bytes) -> None:
+    assert from_input(typed) == VALUE
+
+
+def test_only_one_line_break_is_taken_from_input() -> None:
+    assert from_input(b"hunter2 \n\n").reveal() == b"hunter2 \n"
+
+
+@pytest.mark.parametrize("typed", [b"", b"\n"])
+def test_input_without_a_value_is_refused(typed: bytes) -> None:
+    with pytest.raises(errors.UserError, match="empty"):
+        from_input(typed)
