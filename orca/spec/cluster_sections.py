@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from orca import errors
-from orca.spec import cron, references
+from orca.spec import checks, cron, references
 from orca.spec.fault import refusal
 from orca.spec.fields import Domain, Flag, Name, Port, Positive, Seconds, Spec, Url
 
@@ -53,6 +53,9 @@ TokenValue = Annotated[
 Email = Annotated[str, AfterValidator(_email)]
 Schedule = Annotated[str, AfterValidator(_schedule)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Prefix = Annotated[
+    str, checks.text(re.compile(r"/(\S*/)?"), "a prefix", hint='begin and end with "/"')
+]
 
 
 class Network(Spec):
@@ -114,9 +117,8 @@ class Store(Spec):
     )
     cert_file: str | None = Field(default=None, description="Client certificate (PEM) for etcd.")
     key_file: str | None = Field(default=None, description="Client key (PEM) for etcd.")
-    prefix: str = Field(
+    prefix: Prefix = Field(
         default="/orca/",
-        pattern=r"^/\S*/$",
         description="Prefix of every key, for an etcd that is shared.",
     )
 
@@ -243,12 +245,12 @@ class ClusterKeys(Spec):
     )
     acme: Acme = Field(default_factory=Acme, description="Certificates from an ACME authority.")
     proxy: Proxy = Field(default_factory=Proxy, description="The ingress.")
-    store: Store = Field(default_factory=Store, description="Where the cluster's state is kept.")
+    store: Store = Field(default_factory=Store, description="The etcd that holds the state.")
     backup: Backup = Field(default_factory=Backup, description="Backups.")
     node: tuple[Node, ...] = Field(default=(), description="What is known about hosts in advance.")
     token: tuple[Token, ...] = Field(default=(), description="Credentials for the API.")
     observability: Observability = Field(
-        default_factory=Observability, description="Traces, metrics and alerts."
+        default_factory=Observability, description="What is reported, and where."
     )
     network: Network | None = Field(
         default=None, description="A private network between the hosts."

@@ -109,6 +109,10 @@ def _explain(item: dict[str, Any], model: type[BaseModel]) -> list[Fault]:
     if kind in _LIMITS:
         words, limit = _LIMITS[kind]
         return [Fault(path=path, message=f"must be {words} {context[limit]:g}, not {shown}")]
+    if kind == "string_too_short":
+        count = context["min_length"]
+        what = "must not be empty" if count == 1 else f"must have at least {count} characters"
+        return [Fault(path=path, message=what)]
     if kind in _EXPECTED:
         hint = "remove the quotes" if _quoted_value(kind, value) else ""
         return [Fault(path=path, message=f"must be {_EXPECTED[kind]}, not {shown}", hint=hint)]

@@ -37,6 +37,7 @@ _IMAGE = re.compile(
 )
 _ROUTE = re.compile(r"/[^\s*?#]*\*?")
 _URL = re.compile(r"https?://[^\s/]+(?:/\S*)?")
+_URL_PATH = re.compile(r"/\S*")
 _LOG_SIZE = re.compile(r"[1-9]\d*[kmg]")
 _SECRET_NAME = re.compile(references.NAME_PATTERN)
 
@@ -160,6 +161,11 @@ DockerName = Annotated[
     checks.text(
         _DOCKER_NAME, "a name that Docker accepts", hint="use letters, digits, '_', '.', '-'"
     ),
+]
+UrlPath = Annotated[
+    str,
+    checks.text(_URL_PATH, "a path", hint='a path begins with "/" and has no spaces'),
+    Field(json_schema_extra={"pattern": r"^/\S*$"}),
 ]
 ContainerPath = Annotated[str, AfterValidator(checks.absolute)]
 IpAddress = Annotated[str, AfterValidator(checks.ip)]

@@ -13,10 +13,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic.config import JsonDict
 
 from orca.spec.fault import refusal
-from orca.spec.fields import Interval, Port, Positive, Seconds, Spec, Words
+from orca.spec.fields import Interval, Port, Positive, Seconds, Spec, UrlPath, Words
 
 ProbeKind = Literal["http", "tcp", "exec"]
-ProbePath = Annotated[str, Field(pattern=r"^/\S*$")]
 
 
 def _one_kind(kind: object) -> object:
@@ -44,7 +43,7 @@ class Probe(Spec):
         default="tcp",
         description="How to ask. Follows from the other keys: `command` → exec, `path` → http, else tcp.",
     )
-    path: ProbePath | None = Field(
+    path: UrlPath | None = Field(
         default=None, description="HTTP path to GET; every status from 200 to 399 is a success."
     )
     port: Port | None = Field(

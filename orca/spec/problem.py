@@ -11,7 +11,7 @@ from orca.spec.source import BrokenToml, Document, Span
 
 Severity = Literal["error", "warning"]
 
-_SECRET_KEYS = {"value", "access_key", "secret_key", "api_key", "setup_key", "env"}
+_SECRET_KEYS = {"value", "values", "access_key", "secret_key", "api_key", "setup_key", "env"}
 _ASSIGNED = re.compile(r"^(\s*[^=]*=\s*)\S.*$")
 
 

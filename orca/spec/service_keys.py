@@ -81,7 +81,7 @@ class ServiceKeys(Spec):
         default_factory=dict, description="Environment variables; numbers and booleans become text."
     )
     secrets: tuple[SecretName, ...] = Field(
-        default=(), description="Secrets that the container can read as files: /run/secrets/<NAME>."
+        default=(), description="Secrets that the container can read as files: /run/secrets/NAME."
     )
     depends_on: tuple[str, ...] = Field(
         default=(),
@@ -117,8 +117,12 @@ class ServiceKeys(Spec):
     )
     aliases: tuple[Alias, ...] = Field(default=(), description="More names on the network.")
 
-    volumes: tuple[Volume, ...] = Field(default=(), description="Named volumes.")
-    mounts: tuple[Mount, ...] = Field(default=(), description="Directories and files of the host.")
+    volumes: tuple[Volume, ...] = Field(
+        default=(), description='Named volumes; "name:/path:ro" for short.'
+    )
+    mounts: tuple[Mount, ...] = Field(
+        default=(), description='Directories and files of the host; "./path:/path:ro" for short.'
+    )
     tmpfs: tuple[ContainerPath, ...] = Field(
         default=(), description='Directories kept in memory: "/tmp" or "/tmp:size=64m".'
     )

@@ -21,7 +21,7 @@ SCHEMA: dict[str, JsonDict] = {
     },
     "volume": {
         "type": "object",
-        "description": "One volume, named after the service: `<service>-data`.",
+        "description": "One volume, named `SERVICE-data`.",
         "properties": {
             "path": {"type": "string", "description": "Absolute path in the container."},
             "size": {"type": ["string", "integer"], "description": "Largest size, such as 10Gi."},

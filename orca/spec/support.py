@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from orca.spec import units
 from orca.spec.cluster import ClusterSpec
-from orca.spec.cluster_sections import Acme
+from orca.spec.cluster_sections import Acme, Store
 from orca.spec.fault import Fault, Path
 from orca.spec.service import ServiceSpec
 
@@ -71,6 +71,7 @@ CLUSTER_RULES: tuple[Rule[ClusterSpec], ...] = (
     Rule("cluster.network", lambda c: c.cluster.network is not None),
     Rule("acme", lambda c: c.acme != Acme()),
     Rule("backup.enabled", lambda c: c.backup.enabled, ("true",)),
+    Rule("store.prefix", lambda c: c.store.prefix != Store().prefix, ("another one",)),
     Rule("node", lambda c: bool(c.node)),
     Rule("observability.alerts", lambda c: c.observability.alerts is not None),
     Rule("network", lambda c: c.network is not None),
