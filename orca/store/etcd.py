@@ -184,8 +184,9 @@ class EtcdStore(Store):
                 )
             except grpc.aio.AioRpcError as error:
                 raise translate(error, endpoint.url) from error
-        disarm = rpc_pb2.AlarmRequest(action=rpc_pb2.AlarmRequest.DEACTIVATE, alarm=rpc_pb2.NOSPACE)
-        await self._endpoints.call(ALARM, disarm)
+        for raised in (await self._endpoints.call(ALARM, rpc_pb2.AlarmRequest())).alarms:
+            if raised.alarm == rpc_pb2.NOSPACE:
+                await self._endpoints.call(ALARM, _disarm(raised))
 
     async def close(self) -> None:
         await self._endpoints.close()
@@ -250,6 +251,12 @@ class EtcdStore(Store):
     async def _grant_id(self, ttl_seconds: int) -> int:
         reply = await self._endpoints.call(LEASE_GRANT, rpc_pb2.LeaseGrantRequest(TTL=ttl_seconds))
         return reply.ID
+
+
+def _disarm(raised: rpc_pb2.AlarmMember) -> rpc_pb2.AlarmRequest:
+    return rpc_pb2.AlarmRequest(
+        action=rpc_pb2.AlarmRequest.DEACTIVATE, memberID=raised.memberID, alarm=raised.alarm
+    )
 
 
 def _contradiction() -> errors.StoreUnavailable:

@@ -107,8 +107,8 @@ async def test_watch_lists_again_when_etcd_came_back_with_an_older_state(tmp_pat
 async def test_requests_to_a_stopped_etcd_are_unavailable_and_work_again_after_it_is_back(
     own_etcd: EtcdServer,
 ) -> None:
-    async with connect(own_etcd, timeout_seconds=0.5) as store:
-        await put(store, "/a")
+    async with connect(own_etcd) as patient, connect(own_etcd, timeout_seconds=0.5) as store:
+        await put(patient, "/a")
         own_etcd.kill()
         with pytest.raises(errors.StoreUnavailable, match="does not answer"):
             await store.get("/a")
@@ -122,7 +122,8 @@ async def test_requests_to_a_stopped_etcd_are_unavailable_and_work_again_after_i
 
 async def test_every_request_to_a_frozen_etcd_ends_at_its_deadline(own_etcd: EtcdServer) -> None:
     loop = asyncio.get_running_loop()
-    async with connect(own_etcd, timeout_seconds=0.3) as store:
+    async with connect(own_etcd) as patient, connect(own_etcd, timeout_seconds=0.3) as store:
+        await put(patient, "/a")
         await put(store, "/a")
         lease = await store.grant(5)
         with own_etcd.frozen():
@@ -191,8 +192,9 @@ async def test_full_etcd_refuses_puts_takes_deletes_and_serves_again_after_recla
     with etcd_server.running(servers) as (server,):
         async with connect(server) as store:
             with pytest.raises(errors.StoreFull, match="quota is used up") as caught:
-                for number in range(40):
-                    await put(store, f"/big/{number:02d}", b"x" * 1_000_000)
+                await store.commit_all(
+                    Put(f"/big/{number:02d}", b"x" * 1_000_000) for number in range(40)
+                )
             assert "Delete" in caught.value.hint
             assert (await store.status()).alarms == ("NOSPACE",)
             with pytest.raises(errors.StoreFull):
