@@ -1,0 +1,1 @@
+"""A route table in Envoy's words. Pure: no file, no clock, no process."""
