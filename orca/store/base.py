@@ -9,7 +9,8 @@ The hard part is what an error means:
 
 - `Conflict`: a condition did not hold; nothing was written. The message names the keys.
 - `Fenced`: the leader key is no longer the caller's; nothing was written and nothing will be.
-- `StoreFull`: refused for lack of space; nothing was written. Deletes still work.
+- `StoreFull`: lack of space. Refused by the quota, nothing was written and deletes still work. If etcd
+  died of a full disk, the outcome of a `commit` is as unknown as with `StoreUnavailable`.
 - `StoreUnavailable`: no answer within the deadline. For `commit` the outcome is unknown: it was written
   wholly or not at all, and may still be. Read again before deciding (the loop does so anyway).
 

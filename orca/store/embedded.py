@@ -15,16 +15,13 @@ import json
 import os
 import random
 import shutil
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-import msgspec
-
-from orca import errors, processes
+from orca import errors
 from orca.processes import DetachedProcess
-from orca.store import etcd_command
+from orca.store import etcd_command, etcd_ports
 from orca.store.etcd import EtcdStore
 from orca.store.etcd_command import EmbeddedSettings, Ports
 from orca.store.etcd_endpoints import EtcdSettings
@@ -38,23 +35,15 @@ _CARE_SECONDS: Final = 10.0
 _BACKOFF_SECONDS_MIN: Final = 0.1
 _BACKOFF_SECONDS_MAX: Final = 10.0
 _PROBE_SECONDS: Final = 1.0
-_REMEMBERED: Final = "etcd.json"
+_MEGABYTE: Final = 1024 * 1024
 _GRAVE_LEVELS: Final = frozenset({"error", "dpanic", "panic", "fatal"})
-
-
-class _Remembered(msgspec.Struct):
-    """What the next orca must know to adopt the process."""
-
-    client_port: int
-    peer_port: int
-    arguments: tuple[str, ...]
 
 
 class EmbeddedEtcd:
     """The etcd below one directory.
 
-    `report` is told of every problem while `supervise` runs, and None when it is over.
-    `notices` holds what the user should know although all works.
+    While `supervise` runs, `problem` is what is wrong, None if nothing is, and `report` is told of
+    every change of it. `notices` holds what the user should know although all works.
     """
 
     def __init__(
@@ -67,6 +56,7 @@ class EmbeddedEtcd:
     ) -> None:
         self.settings = settings
         self.notices: tuple[str, ...] = ()
+        self.problem: errors.OrcaError | None = None
         self._report = report
         self._search_path = search_path
         self._jitter = jitter
@@ -91,6 +81,14 @@ class EmbeddedEtcd:
         url = f"{self.settings.scheme}://{self.settings.host}:{self._ports.client}"
         return EtcdSettings(endpoints=(url,), tls=self.settings.client_tls)
 
+    def open_store(self) -> EtcdStore:
+        """A connection that names the true cause when etcd is down, such as a full disk."""
+        return EtcdStore(
+            self.client_settings(),
+            quota_bytes=self.settings.quota_bytes,
+            diagnosis=self._diagnosis,
+        )
+
     async def start(self) -> tuple[str, ...]:
         """Adopt the running etcd or start one; returns its endpoints once it serves.
 
@@ -109,18 +107,14 @@ class EmbeddedEtcd:
         backoff = _BACKOFF_SECONDS_MIN
         while True:
             if await self._lives_on():
-                await self._care()
                 backoff = _BACKOFF_SECONDS_MIN
+                self._say(await self._care())
                 continue
-            self._report(self._cause_of_death())
-            await asyncio.sleep(backoff * (0.5 + self._jitter()))
-            backoff = min(backoff * 2, _BACKOFF_SECONDS_MAX)
-            try:
-                await self.start()
-            except errors.OrcaError as error:
-                self._report(error)
-            else:
-                self._report(None)
+            self._say(self._cause_of_death())
+            while self.problem is not None:
+                await asyncio.sleep(backoff * (0.5 + self._jitter()))
+                backoff = min(backoff * 2, _BACKOFF_SECONDS_MAX)
+                self._say(await self._restart())
 
     async def stop(self) -> bool:
         """End etcd in good order; False if it was not running."""
@@ -129,8 +123,13 @@ class EmbeddedEtcd:
     def check_disk(self) -> None:
         """Raise StoreFull if the disk has not the space that etcd needs."""
         free = shutil.disk_usage(self.settings.directory).free
-        if free < self.settings.disk_free_bytes_min:
-            raise self._full(f"{free // 1024**2} MB are free")
+        settings = self.settings
+        has_data = (settings.directory / "data" / "member").exists()
+        needed = settings.disk_free_bytes_min if has_data else settings.disk_free_bytes_first
+        if free < needed:
+            raise self._full(
+                f"{free // _MEGABYTE} MB are free, {needed // _MEGABYTE} MB are needed"
+            )
 
     def _spawn(self) -> None:
         directory = self.settings.directory
@@ -141,21 +140,21 @@ class EmbeddedEtcd:
         self.check_disk()
         binary = etcd_command.find_binary(search_path=self._search_path)
         self.notices = (binary.notice,) if binary.notice else ()
-        self._ports = self._choose_ports()
+        self._ports = etcd_ports.choose(self.settings, told=self._ports)
         arguments = etcd_command.arguments(binary, self.settings, self._ports)
-        self._remember(self._ports, arguments)
+        etcd_ports.remember(directory, self._ports, arguments)
         self._process.limit_log()
         self._log_begin = self._process.log_size()
         self._process.spawn(arguments, env=etcd_command.environment(os.environ))
 
     def _adopt(self) -> None:
-        remembered = self._remembered()
+        remembered = etcd_ports.remembered(self.settings.directory)
         if remembered is None:
             raise errors.StoreUnavailable(
                 f"An etcd of this home runs (pid {self.pid}), but its ports are not known.",
                 hint="End that process and start orca again; no data is lost.",
             )
-        self._ports = Ports(remembered.client_port, remembered.peer_port)
+        self._ports = remembered.ports
         self._log_begin = self._process.log_size()
         binary = etcd_command.Binary(remembered.arguments[0])
         wanted = etcd_command.arguments(binary, self.settings, self._ports)
@@ -198,7 +197,10 @@ class EmbeddedEtcd:
             await asyncio.sleep(_POLL_SECONDS)
         return False
 
-    async def _care(self) -> None:
+    def _diagnosis(self) -> errors.Unavailable | None:
+        return self.problem if isinstance(self.problem, errors.Unavailable) else None
+
+    async def _care(self) -> errors.OrcaError | None:
         self._process.limit_log()
         try:
             self.check_disk()
@@ -207,6 +209,19 @@ class EmbeddedEtcd:
                     # Old revisions may be all that fills it; if not, the next write says so again.
                     await store.reclaim()
         except errors.Unavailable as problem:
+            return problem
+        return None
+
+    async def _restart(self) -> errors.OrcaError | None:
+        try:
+            await self.start()
+        except errors.OrcaError as problem:
+            return problem
+        return None
+
+    def _say(self, problem: errors.OrcaError | None) -> None:
+        before, self.problem = self.problem, problem
+        if str(before) != str(problem):
             self._report(problem)
 
     def _cause_of_death(self) -> errors.OrcaError:
@@ -233,42 +248,6 @@ class EmbeddedEtcd:
         lines = self._process.log_tail(lines=50, since_bytes=self._log_begin)
         grave = [words for line in lines if (words := _grave_words(line))]
         return f": {grave[-1]}" if grave else ""
-
-    def _choose_ports(self) -> Ports:
-        remembered = self._remembered()
-        last = (remembered.client_port, remembered.peer_port) if remembered else (0, 0)
-        return Ports(
-            self._choose(self.settings.client_port, last[0], self.settings.host),
-            self._choose(self.settings.peer_port, last[1], "127.0.0.1"),
-        )
-
-    def _choose(self, configured: int, last: int, host: str) -> int:
-        """The configured port, else the last one, as the store's clients know it, else a free one."""
-        wanted = configured or last
-        holder = processes.listener_of(wanted, host) if wanted else None
-        if wanted and holder is None:
-            return wanted
-        # Once clients were told the port, it must stay.
-        if configured or (holder and self._ports is not None):
-            raise errors.Conflict(
-                f"Port {wanted}, which etcd needs, is taken by {holder}.",
-                hint="End that program, or choose another port for etcd.",
-            )
-        with socket.create_server((host, 0)) as free:
-            port: int = free.getsockname()[1]
-            return port
-
-    def _remember(self, ports: Ports, arguments: tuple[str, ...]) -> None:
-        content = _Remembered(ports.client, ports.peer, arguments)
-        path = self.settings.directory / _REMEMBERED
-        processes.write_private(path, msgspec.json.encode(content))
-
-    def _remembered(self) -> _Remembered | None:
-        try:
-            content = (self.settings.directory / _REMEMBERED).read_bytes()
-            return msgspec.json.decode(content, type=_Remembered)
-        except (FileNotFoundError, msgspec.DecodeError):
-            return None
 
 
 def _grave_words(line: str) -> str:

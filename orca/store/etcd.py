@@ -36,11 +36,13 @@ from orca.store.etcd_endpoints import (
     STATUS,
     TXN,
     Compacted,
+    Diagnosis,
     Endpoints,
     EtcdLogin,
     EtcdSettings,
     EtcdTls,
     LeaseUnknown,
+    no_diagnosis,
     translate,
 )
 from orca.store.etcd_marks import Marks, Slot
@@ -59,6 +61,7 @@ class EtcdStore(Store):
     """A `Store` on the etcd cluster that the settings name.
 
     `quota_bytes` is what that etcd was started with, for servers that do not tell (before 3.6).
+    `diagnosis` is asked when etcd does not answer; what it returns is raised instead.
     """
 
     def __init__(
@@ -66,12 +69,13 @@ class EtcdStore(Store):
         settings: EtcdSettings,
         *,
         quota_bytes: int = 0,
+        diagnosis: Diagnosis = no_diagnosis,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
         self._quota_bytes = quota_bytes
         self._jitter = jitter
-        self._endpoints = Endpoints(settings, jitter=jitter)
+        self._endpoints = Endpoints(settings, diagnosis=diagnosis, jitter=jitter)
         self._marks = Marks(self._grant_id)
 
     async def get(self, key: str) -> KeyValue | None:
@@ -94,7 +98,8 @@ class EtcdStore(Store):
             async with self._marks.slot() as slot:
                 return await self._commit_marked(transaction, slot)
         except errors.StoreFull:
-            if transaction.writes and batches.only_deletes(transaction):
+            refused = self._endpoints.known_cause() is None
+            if refused and transaction.writes and batches.only_deletes(transaction):
                 # The mark is a put, which a full store refuses; to free space must be possible.
                 return await self._commit_plain(transaction)
             raise

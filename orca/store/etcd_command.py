@@ -23,8 +23,8 @@ class EmbeddedSettings:
 
     `directory` holds its data, log and pid file. Ports of 0 are chosen once and remembered.
     `server_tls` are etcd's own files, `client_tls` those that orca shows to it; both or neither.
-    `disk_free_bytes_min` is the space below which etcd is not started: it needs 64 MB for its log
-    alone, and a start without it damages nothing but ends in a riddle.
+    `disk_free_bytes_first` is the space that a first start needs (etcd sets 128 MB aside for its log
+    alone), `disk_free_bytes_min` what an etcd that has data needs to go on.
     """
 
     directory: Path
@@ -37,7 +37,8 @@ class EmbeddedSettings:
     compaction_retention: str = "1h"
     snapshot_count: int = 10_000
     start_timeout_seconds: float = 20.0
-    disk_free_bytes_min: int = 96 * 1024 * 1024
+    disk_free_bytes_first: int = 160 * 1024 * 1024
+    disk_free_bytes_min: int = 16 * 1024 * 1024
 
     @property
     def scheme(self) -> str:

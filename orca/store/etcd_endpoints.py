@@ -15,7 +15,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import grpc
 import grpc.aio
@@ -194,6 +194,15 @@ def is_transient(error: grpc.aio.AioRpcError) -> bool:
     return overloaded or (error.code() in _TRANSIENT and "no space left" not in details)
 
 
+Diagnosis: TypeAlias = Callable[[], errors.Unavailable | None]
+"""Knows better why etcd does not answer, or returns None."""
+
+
+def no_diagnosis() -> errors.Unavailable | None:
+    """For an etcd of which nothing is known but its endpoints."""
+    return None
+
+
 class Endpoint:
     """One server and the channel to it, which is opened on first use."""
 
@@ -275,13 +284,18 @@ class Endpoints:
     """All endpoints of one etcd cluster, the one that answered last in front."""
 
     def __init__(
-        self, settings: EtcdSettings, *, jitter: Callable[[], float] = random.random
+        self,
+        settings: EtcdSettings,
+        *,
+        diagnosis: Diagnosis = no_diagnosis,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         if not settings.endpoints:
             raise errors.UserError("No etcd endpoint is configured.")
         key = credentials(settings.tls)
         self.line = [Endpoint(url, key) for url in settings.endpoints]
         self._settings = settings
+        self._diagnosis = diagnosis
         self._jitter = jitter
         self._token = ""
         self._room = asyncio.Semaphore(REQUESTS_AT_ONCE)
@@ -308,7 +322,7 @@ class Endpoints:
                     problem = self._judge(error, endpoint)
                 delay = pause * (0.5 + self._jitter())
                 if loop.time() + delay >= deadline:
-                    raise problem
+                    raise self.known_cause() or problem from problem.__cause__
                 await asyncio.sleep(delay)
                 pause = min(pause * 2, _RETRY_SECONDS_MAX)
 
@@ -360,6 +374,11 @@ class Endpoints:
             if isinstance(translated, TokenExpired):
                 raise translated from error
             raise
+
+    def known_cause(self) -> errors.Unavailable | None:
+        """What is known from elsewhere to be wrong with etcd."""
+        known = self._diagnosis()
+        return None if known is None else type(known)(known.message, hint=known.hint)
 
     def _attempt_seconds(self) -> float:
         # With a single endpoint there is nowhere else to go: wait for it.

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,12 +161,58 @@ async def test_remembered_port_taken_by_a_stranger_gives_way_to_another(
 
 async def test_disk_without_room_is_store_full_before_anything_starts(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
-    settings = EmbeddedSettings(directory=tmp_path / "etcd", disk_free_bytes_min=2 * free)
+    settings = EmbeddedSettings(directory=tmp_path / "etcd", disk_free_bytes_first=2 * free)
     etcd = EmbeddedEtcd(settings)
-    with pytest.raises(errors.StoreFull, match=r"is full: \d+ MB are free") as caught:
+    with pytest.raises(
+        errors.StoreFull, match=r"is full: \d+ MB are free, \d+ MB are needed"
+    ) as caught:
         await etcd.start()
     assert "Free some space" in caught.value.hint
     assert etcd.pid is None
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=140m", "tmpfs", str(mount)],
+        check=False,
+        capture_output=True,
+    )
+    if made.returncode:
+        pytest.skip("needs the right to mount a small disk")
+    yield mount
+    subprocess.run(["umount", str(mount)], check=True)
+
+
+async def test_etcd_that_died_of_a_full_disk_is_store_full_until_there_is_space(
+    small_disk: Path,
+) -> None:
+    settings = EmbeddedSettings(
+        directory=small_disk / "etcd", disk_free_bytes_first=0, disk_free_bytes_min=1 << 20
+    )
+    reports: asyncio.Queue[errors.OrcaError | None] = asyncio.Queue()
+    etcd = EmbeddedEtcd(settings, report=reports.put_nowait)
+    await etcd.start()
+    supervisor = asyncio.create_task(etcd.supervise())
+    try:
+        await put(etcd, "/before")
+        free = shutil.disk_usage(small_disk).free
+        (small_disk / "fill").write_bytes(bytes(free - 100_000))
+        async with etcd.open_store() as store:
+            with pytest.raises(errors.StoreFull, match="disk of etcd's data"):
+                await store.commit_all(Put(f"/{n}", bytes(900_000)) for n in range(60))
+            assert isinstance(await reports.get(), errors.StoreFull)
+            (small_disk / "fill").unlink()
+            async with asyncio.timeout(ANSWER_SECONDS):
+                while await reports.get() is not None:
+                    pass
+            assert await store.get("/before") is not None
+    finally:
+        supervisor.cancel()
+        await asyncio.wait({supervisor})
+        await etcd.stop()
 
 
 async def test_etcd_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
