@@ -37,13 +37,13 @@ from orca.store.etcd_endpoints import (
     TXN,
     Compacted,
     Diagnosis,
+    Endpoint,
     Endpoints,
     EtcdLogin,
     EtcdSettings,
     EtcdTls,
     LeaseUnknown,
     no_diagnosis,
-    translate,
 )
 from orca.store.etcd_marks import Marks, Slot
 from orca.store.etcd_watch import Reflector
@@ -118,25 +118,29 @@ class EtcdStore(Store):
     async def keep_alive(self, lease_id: int) -> float:
         """See `LeaseServer`."""
         endpoint = self._endpoints.first
-        call = endpoint.stream(LEASE_KEEP_ALIVE, metadata=await self._endpoints.metadata())
         try:
             async with asyncio.timeout(self._settings.attempt_timeout_seconds):
-                await call.write(rpc_pb2.LeaseKeepAliveRequest(ID=lease_id))
-                reply = await call.read()
+                reply = await self._keep_alive_at(endpoint, lease_id)
         except grpc.aio.AioRpcError as error:
-            self._endpoints.failed(endpoint)
-            raise translate(error, endpoint.url) from error
+            raise self._endpoints.judged(error, endpoint) from error
         except TimeoutError as error:
             self._endpoints.failed(endpoint)
             raise errors.StoreUnavailable(
                 f"etcd at {endpoint.url} did not renew a lease within "
                 f"{self._settings.attempt_timeout_seconds} s."
             ) from error
-        finally:
-            call.cancel()
         if not isinstance(reply, rpc_pb2.LeaseKeepAliveResponse):
             raise errors.StoreUnavailable(f"etcd at {endpoint.url} ended the stream of a lease.")
         return float(reply.TTL)
+
+    async def _keep_alive_at(self, endpoint: Endpoint, lease_id: int) -> object:
+        metadata = await self._endpoints.metadata()
+        call = endpoint.stream(LEASE_KEEP_ALIVE, metadata=metadata)
+        try:
+            await call.write(rpc_pb2.LeaseKeepAliveRequest(ID=lease_id))
+            return await call.read()
+        finally:
+            call.cancel()
 
     async def revoke(self, lease_id: int) -> None:
         """See `LeaseServer`."""
@@ -188,7 +192,7 @@ class EtcdStore(Store):
                     metadata=await self._endpoints.metadata(),
                 )
             except grpc.aio.AioRpcError as error:
-                raise translate(error, endpoint.url) from error
+                raise self._endpoints.judged(error, endpoint) from error
         for raised in (await self._endpoints.call(ALARM, rpc_pb2.AlarmRequest())).alarms:
             if raised.alarm == rpc_pb2.NOSPACE:
                 await self._endpoints.call(ALARM, _disarm(raised))

@@ -73,7 +73,7 @@ class LeaseUnknown(errors.Conflict):
     kind = "store_lease_unknown"
 
 
-class TokenExpired(errors.Unavailable):
+class TokenExpired(errors.StoreUnavailable):
     """The login must be repeated. Never leaves the store."""
 
     kind = "store_token_expired"
@@ -315,11 +315,11 @@ class Endpoints:
                 endpoint = self.first
                 try:
                     return await self._attempt(endpoint, method, request, deadline - loop.time())
-                except TokenExpired:
-                    self._token = ""
-                    problem: Exception = errors.StoreUnavailable("etcd ended our session.")
                 except grpc.aio.AioRpcError as error:
-                    problem = self._judge(error, endpoint)
+                    problem = self.judged(error, endpoint)
+                    problem.__cause__ = error
+                    if not (is_transient(error) or isinstance(problem, TokenExpired)):
+                        raise problem from error
                 delay = pause * (0.5 + self._jitter())
                 if loop.time() + delay >= deadline:
                     raise self.known_cause() or problem from problem.__cause__
@@ -332,7 +332,16 @@ class Endpoints:
         try:
             return await self._attempt(endpoint, method, request, self._settings.timeout_seconds)
         except grpc.aio.AioRpcError as error:
-            raise translate(error, endpoint.url) from error
+            raise self.judged(error, endpoint) from error
+
+    def judged(self, error: grpc.aio.AioRpcError, endpoint: Endpoint) -> errors.OrcaError:
+        """What the error means to the caller; what it says of endpoint and session is noted."""
+        translated = translate(error, endpoint.url)
+        if isinstance(translated, TokenExpired):
+            self._token = ""
+        elif is_transient(error):
+            self.failed(endpoint)
+        return translated
 
     def failed(self, endpoint: Endpoint) -> None:
         """Send the endpoint to the end of the line, unless somebody did so already."""
@@ -362,18 +371,12 @@ class Endpoints:
         request: RequestT,
         seconds_left: float,
     ) -> ReplyT:
-        try:
-            return await endpoint.call(
-                method,
-                request,
-                timeout_seconds=max(0.001, min(seconds_left, self._attempt_seconds())),
-                metadata=await self.metadata(),
-            )
-        except grpc.aio.AioRpcError as error:
-            translated = translate(error, endpoint.url)
-            if isinstance(translated, TokenExpired):
-                raise translated from error
-            raise
+        return await endpoint.call(
+            method,
+            request,
+            timeout_seconds=max(0.001, min(seconds_left, self._attempt_seconds())),
+            metadata=await self.metadata(),
+        )
 
     def known_cause(self) -> errors.Unavailable | None:
         """What is known from elsewhere to be wrong with etcd."""
@@ -384,12 +387,3 @@ class Endpoints:
         # With a single endpoint there is nowhere else to go: wait for it.
         alone = len(self.line) == 1
         return self._settings.timeout_seconds if alone else self._settings.attempt_timeout_seconds
-
-    def _judge(self, error: grpc.aio.AioRpcError, endpoint: Endpoint) -> errors.OrcaError:
-        """The error to give up with in the end; raised at once if trying again is no use."""
-        translated = translate(error, endpoint.url)
-        if not is_transient(error):
-            raise translated from error
-        self.failed(endpoint)
-        translated.__cause__ = error
-        return translated

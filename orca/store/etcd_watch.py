@@ -22,7 +22,7 @@ import grpc.aio
 from orca import errors
 from orca.store import etcd_wire
 from orca.store.base import Listing, WatchBatch
-from orca.store.etcd_endpoints import WATCH, Compacted, Endpoints, translate
+from orca.store.etcd_endpoints import WATCH, Compacted, Endpoints
 from orca.store.etcdpb import rpc_pb2
 
 _CREATE_SECONDS: Final = 3.0
@@ -79,8 +79,7 @@ class Reflector:
             finally:
                 call.cancel()
         except grpc.aio.AioRpcError as error:
-            self._endpoints.failed(endpoint)
-            raise translate(error, endpoint.url) from error
+            raise self._endpoints.judged(error, endpoint) from error
         except TimeoutError:
             self._endpoints.failed(endpoint)
             raise

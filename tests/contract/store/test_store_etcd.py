@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import etcd_server
@@ -22,7 +25,7 @@ from orca.store.base import (
     Transaction,
     WatchBatch,
 )
-from orca.store.etcd import EtcdSettings, EtcdStore, EtcdTls
+from orca.store.etcd import EtcdLogin, EtcdSettings, EtcdStore, EtcdTls
 
 ANSWER_SECONDS = 20.0
 
@@ -299,3 +302,36 @@ def test_missing_certificate_file_is_refused_by_name(tmp_path: Path) -> None:
 def test_store_without_an_endpoint_is_refused() -> None:
     with pytest.raises(errors.UserError, match="No etcd endpoint"):
         EtcdStore(EtcdSettings(endpoints=()))
+
+
+def etcdctl(server: EtcdServer, *arguments: str) -> None:
+    subprocess.run(
+        ["etcdctl", f"--endpoints={server.endpoint}", *arguments],
+        check=True,
+        capture_output=True,
+        env={"ETCDCTL_API": "3", "PATH": os.environ["PATH"]},
+    )
+
+
+async def test_login_is_repeated_when_etcd_forgot_the_session(own_etcd: EtcdServer) -> None:
+    etcdctl(own_etcd, "user", "add", "root:secret")
+    etcdctl(own_etcd, "user", "grant-role", "root", "root")
+    etcdctl(own_etcd, "auth", "enable")
+    settings = EtcdSettings(
+        endpoints=(own_etcd.endpoint,), login=EtcdLogin(user="root", password="secret")
+    )
+    async with EtcdStore(settings) as store, EtcdStore(settings) as watcher:
+        await put(store, "/a/1")
+        lease = await store.grant(60)
+        async with aclosing(watcher.watch("/a/")) as watch:
+            assert (await next_change(watch)).complete
+            own_etcd.restart()  # sessions are kept in memory only
+            await put(store, "/a/2")
+            assert [item.key for item in (await next_change(watch)).puts] == ["/a/2"]
+        assert await store.keep_alive(lease.id) > 0
+    wrong = EtcdLogin(user="root", password="guess")
+    async with EtcdStore(replace(settings, login=wrong)) as store:
+        with pytest.raises(errors.StoreUnavailable, match="does not let us in") as caught:
+            await store.get("/a/1")
+        assert "secret" not in repr(settings)
+        assert "user and password" in caught.value.hint
