@@ -320,7 +320,7 @@ class MasterActor(Actor[LeaderMessage]):
 
     def _publish(self) -> None:
         self._editions += 1
-        services = self._mirror.services()
+        services, secrets = self._mirror.services(), self._mirror.secrets()
         self._around.publication.publish(
             Edition(
                 number=self._editions,
@@ -330,7 +330,8 @@ class MasterActor(Actor[LeaderMessage]):
                 snapshot=self._snapshot(),
                 versions={id: self._mirror.version(s) for id, s in services.items()},
                 waiting=self._plan.waiting,
-                secrets=self._mirror.secrets(),
+                secrets=secrets,
+                secret_versions={key: self._mirror.version(s) for key, s in secrets.items()},
                 deployments=self._mirror.deployments(),
                 proxies=dict(self._observed.proxies),
                 routes=self._routes,

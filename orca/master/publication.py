@@ -33,6 +33,9 @@ class Edition:
     """Store revision of each service's record."""
     waiting: Mapping[ServiceId, str] = field(default_factory=dict)
     secrets: Mapping[tuple[str, str], SecretRecord] = field(default_factory=dict)
+    """By (project, name); an empty project is the cluster."""
+    secret_versions: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Store revision of each secret's record."""
     deployments: Mapping[ServiceId, tuple[StoredDeployment, ...]] = field(default_factory=dict)
     proxies: Mapping[ProxyId, ProxyView] = field(default_factory=dict)
     routes: RouteTable = field(default_factory=RouteTable)

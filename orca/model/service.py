@@ -117,6 +117,8 @@ class Service:
     id: ServiceId
     revision: RevisionNumber
     generation: int = 1
+    last_generation: int = 1
+    """The highest generation ever given: one that was abandoned is not given again."""
     replicas: int = 1
     stopped: bool = False
     removed: bool = False

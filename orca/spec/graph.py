@@ -61,7 +61,11 @@ def missing(
 
 def cycles(services: Iterable[ServiceSpec]) -> tuple[tuple[str, ...], ...]:
     """Circles in `depends_on` as refs, each once, none of them sharing a service with another."""
-    edges = {service.ref: service.dependencies for service in services}
+    return circles({service.ref: service.dependencies for service in services})
+
+
+def circles(edges: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Circles among refs and what each depends on, each once, sharing no ref."""
     done: set[str] = set()
     found: list[tuple[str, ...]] = []
     for start in edges:

@@ -55,6 +55,10 @@ class Deploy(Spec):
         default=300.0,
         description="Seconds without progress after which the rollout has failed and stops.",
     )
+    min_ready_secs: Seconds = Field(
+        default=2.0,
+        description="Seconds that a new replica has to stay ready before an old one is stopped for it.",
+    )
     drain_secs: Seconds = Field(
         default=30.0,
         description="Seconds that requests in flight get to finish before a replica is stopped.",

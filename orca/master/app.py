@@ -1,0 +1,186 @@
+"""The master's composition root: the only place that builds its concrete parts.
+
+Its life is a loop of leaderships: campaign, lead until the lease is lost, begin again. What belongs to
+one leadership (the MasterActor, all sessions) is built anew for each; the API and the journal stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+import structlog
+
+from orca.actors.actor import Ref
+from orca.actors.local import LocalEngine
+from orca.client import schema
+from orca.errors import OrcaError, Unavailable
+from orca.master.control_plane import MasterControlPlane, Parts
+from orca.master.deployer import Deployer
+from orca.master.journal import Journal
+from orca.master.leader import (
+    LeaderMessage,
+    Mandate,
+    MasterActor,
+    StoreChanged,
+    Surroundings,
+)
+from orca.master.moves import Mover
+from orca.master.nodes import NodeSessions
+from orca.master.office import Leading, Office
+from orca.master.proxies import ProxySessions
+from orca.master.publication import Publication
+from orca.master.race import race
+from orca.master.records import Records
+from orca.master.secret_store import SecretStore
+from orca.master.settings import MasterSettings
+from orca.master.streams import Streams
+from orca.master.vault import Vault
+from orca.model.ids import Epoch
+from orca.rpc.session import ChunkStream, MasterSide, ProxyMasterSide
+from orca.secrets.keyring import Keyring
+from orca.store.base import Store
+from orca.store.election import Election, Leadership
+from orca.store.keys import Keys
+
+log = structlog.get_logger(__name__)
+
+MAILBOX_MAX = 10_000
+PAUSE_SECONDS = 0.5
+"""Between two terms: one that fails at once must not spin."""
+
+
+class MasterApp:
+    """One master. `control` serves the API, the app itself accepts gRPC sessions."""
+
+    def __init__(
+        self,
+        settings: MasterSettings,
+        *,
+        store: Store,
+        election: Election,
+        keyring: Keyring,
+        clock: Callable[[], float],
+        reload: Callable[[], Awaitable[schema.ReloadResponse]],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._election = election
+        self._clock = clock
+        self._records = Records(Keys(settings.cluster))
+        self._vault = Vault(keyring)
+        self.publication = Publication()
+        self._journal = Journal(store, self._records, self.publication)
+        self._office = Office(store, self.publication)
+        self._streams = Streams(self._office)
+        mover = Mover(self._office, self._records, clock=clock)
+        self.control = MasterControlPlane(
+            Parts(
+                settings=settings,
+                store=store,
+                office=self._office,
+                journal=self._journal,
+                deployer=Deployer(self._office, mover, self._vault, clock=clock),
+                mover=mover,
+                secrets=SecretStore(self._office, self._records, self._vault, clock=clock),
+                streams=self._streams,
+                clock=clock,
+                reload=reload,
+                started_at=clock(),
+            )
+        )
+
+    # --- sessions ---
+
+    async def node_session(self, session: MasterSide) -> None:
+        """Serve a node. Raises `Unavailable` while this master does not lead."""
+        await self._office.require().nodes.serve(session)
+
+    async def proxy_session(self, session: ProxyMasterSide) -> None:
+        """Serve a proxy. Raises `Unavailable` while this master does not lead."""
+        await self._office.require().proxies.serve(session)
+
+    async def stream(self, stream: ChunkStream) -> None:
+        """Serve a bulk stream."""
+        await self._streams.accept(stream)
+
+    # --- life ---
+
+    async def run(self) -> None:
+        """Campaign and lead, again and again, until cancelled."""
+        while True:
+            leadership = await self._election.campaign()
+            log.info("this master leads", epoch=leadership.epoch)
+            try:
+                await self._lead(leadership)
+            except Unavailable as error:
+                log.warning("leadership ended", epoch=leadership.epoch, why=error.message)
+            finally:
+                await self._resign(leadership)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _resign(self, leadership: Leadership) -> None:
+        try:
+            async with asyncio.timeout(2.0):
+                await leadership.resign()
+        except (OrcaError, TimeoutError) as error:
+            log.info("could not resign; the lease runs out by itself", why=str(error))
+
+    async def _lead(self, leadership: Leadership) -> None:
+        await self._journal.load()
+        over = asyncio.Event()
+
+        def report(name: str, error: BaseException, _delay_seconds: float) -> None:
+            # Its memory of the cluster is gone with it: only a new term begins from a full list.
+            log.error("the leader failed; beginning a new term", actor=name, exc_info=error)
+            over.set()
+
+        async with LocalEngine(report=report) as engine:
+            leading = self._begin(engine, leadership, over)
+            self._office.take(leading)
+            try:
+                await race(leadership.run(), over.wait(), self._watch(leading.actor))
+            finally:
+                self._office.leave()
+                leading.nodes.close()
+                leading.proxies.close()
+
+    async def _watch(self, actor: Ref[LeaderMessage]) -> None:
+        async with aclosing(self._store.watch(self._records.keys.root)) as batches:
+            async for batch in batches:
+                actor.tell(StoreChanged(batch))
+
+    def _begin(self, engine: LocalEngine, leadership: Leadership, fenced: asyncio.Event) -> Leading:
+        """The parts of one leadership."""
+        epoch = Epoch(leadership.epoch)
+        loop = asyncio.get_running_loop()
+        mandate = Mandate(
+            epoch=epoch,
+            fence=leadership.fence,
+            is_valid=lambda: leadership.is_valid(loop.time()),
+        )
+        refs: list[Ref[LeaderMessage]] = []
+
+        def tell(message: LeaderMessage) -> None:
+            refs[0].tell(message)
+
+        heartbeat = self._settings.heartbeat_seconds
+        nodes = NodeSessions(
+            cluster=self._settings.cluster, epoch=epoch, heartbeat_seconds=heartbeat, tell=tell
+        )
+        proxies = ProxySessions(epoch=epoch, heartbeat_seconds=heartbeat, tell=tell)
+        around = Surroundings(
+            store=self._store,
+            records=self._records,
+            vault=self._vault,
+            journal=self._journal,
+            publication=self.publication,
+            nodes=nodes,
+            proxies=proxies,
+            clock=self._clock,
+            fenced=over.set,
+        )
+        actor = engine.spawn("master", lambda: MasterActor(mandate, around), mailbox=MAILBOX_MAX)
+        refs.append(actor)
+        return Leading(mandate=mandate, actor=actor, nodes=nodes, proxies=proxies)
