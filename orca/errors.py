@@ -178,10 +178,17 @@ class DeadlineExceeded(OrcaError):
 
 
 class Failed(OrcaError):
-    """orca tried, and the thing itself did not work."""
+    """orca tried, and the thing itself did not work.
+
+    `permanent` says that trying again unchanged cannot mend it.
+    """
 
     kind = "failed"
     http_status = 409
+
+    def __init__(self, message: str, *, hint: str = "", permanent: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.permanent = permanent
 
 
 class ImageError(Failed):
