@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import etcd_server
 import pytest
-from etcd_server import EtcdServer
-from store_backends import Backend, EtcdBackend, MemoryBackend
+
+from tests.contract.store import etcd_server
+from tests.contract.store.etcd_server import EtcdServer
+from tests.contract.store.store_backends import Backend, EtcdBackend, MemoryBackend
 
 
 @pytest.fixture(scope="session")

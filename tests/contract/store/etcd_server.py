@@ -101,6 +101,8 @@ def members(directory: Path, count: int, *extra: str, scheme: str = "http") -> l
                 f"--initial-cluster={cluster}",
                 "--logger=zap",
                 "--log-outputs=stderr",
+                "--heartbeat-interval=50",
+                "--election-timeout=500",
                 *extra,
             ),
         )

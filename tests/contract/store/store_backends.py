@@ -7,12 +7,11 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 
-from etcd_server import EtcdServer
-
 from orca.store.base import Store
 from orca.store.etcd import EtcdSettings, EtcdStore
 from orca.store.memory import MemoryStore
 from orca.testing import virtual_time
+from tests.contract.store.etcd_server import EtcdServer
 
 Scenario: TypeAlias = Callable[[Any, str], Awaitable[None]]
 """Takes a store, and a prefix that nobody else uses."""

@@ -6,12 +6,12 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from store_backends import Backend
 
 from orca import errors
 from orca.processes import ProcessRecord
 from orca.store.base import Delete, Put, Store, Transaction
 from orca.store.election import HOLDER, Election, Holder, is_known_dead, this_process
+from tests.contract.store.store_backends import Backend
 
 ANSWER_SECONDS = 15.0
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from pki import Pki
 
 from orca import errors
 from orca.store import etcd_command
 from orca.store.base import Put, Transaction
 from orca.store.embedded import EmbeddedEtcd, EmbeddedSettings
 from orca.store.etcd import EtcdStore
+from tests.contract.store.pki import Pki
 
 ANSWER_SECONDS = 30.0
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
-from store_backends import Backend
 
 from orca import errors
 from orca.store import batches
@@ -27,6 +26,7 @@ from orca.store.base import (
     WatchBatch,
     Write,
 )
+from tests.contract.store.store_backends import Backend
 
 ANSWER_SECONDS = 10.0
 

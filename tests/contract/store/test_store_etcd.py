@@ -10,11 +10,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
-import etcd_server
 import pytest
-from chaos_proxy import ChaosProxy
-from etcd_server import EtcdServer
-from pki import Pki
 
 from orca import errors
 from orca.store.base import (
@@ -26,6 +22,10 @@ from orca.store.base import (
     WatchBatch,
 )
 from orca.store.etcd import EtcdLogin, EtcdSettings, EtcdStore, EtcdTls
+from tests.contract.store import etcd_server
+from tests.contract.store.chaos_proxy import ChaosProxy
+from tests.contract.store.etcd_server import EtcdServer
+from tests.contract.store.pki import Pki
 
 ANSWER_SECONDS = 20.0
 
