@@ -41,6 +41,7 @@ class DialTooLong:
 class Dialled:
     """The master was reached."""
 
+    number: int
     session: ProxySide
 
 
@@ -105,8 +106,8 @@ class MasterLink(Actor[LinkMessage]):
                 self._dial()
             case DialTooLong():
                 await self._broke("the master did not answer the call")
-            case Dialled(session):
-                self._begin(session)
+            case Dialled(number, session):
+                await self._begin(number, session)
             case Came(number, command):
                 self._came(number, command)
             case Say(number, outgoing):
@@ -123,12 +124,19 @@ class MasterLink(Actor[LinkMessage]):
 
     def _dial(self) -> None:
         self._number += 1
+        number = self._number
         self.context.start(
-            self._dialer.proxy_session(), key="dial", done=Dialled, failed=self._broken()
+            self._dialer.proxy_session(),
+            key="dial",
+            done=lambda session: Dialled(number, session),
+            failed=self._broken(),
         )
         self.context.after(DIAL_SECONDS_MAX, DialTooLong(), key="dial-limit")
 
-    def _begin(self, session: ProxySide) -> None:
+    async def _begin(self, number: int, session: ProxySide) -> None:
+        if number != self._number:  # it came just after it was given up
+            await session.close()
+            return
         self.context.cancel("dial-limit")
         self._session = session
         self._outbox.clear()
