@@ -34,8 +34,8 @@ def select(services: Iterable[ServiceSpec], names: Sequence[str]) -> tuple[Servi
     known = tuple(services)
     if not names:
         return known
-    chosen = dict.fromkeys(spec for name in names for spec in _named(known, name))
-    return tuple(spec for spec in known if spec in chosen)
+    chosen = {spec.ref for name in names for spec in _named(known, name)}
+    return tuple(spec for spec in known if spec.ref in chosen)
 
 
 def warn_unsupported(services: Iterable[ServiceSpec]) -> None:

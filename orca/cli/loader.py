@@ -129,7 +129,7 @@ def _epilog(examples: Sequence[str]) -> str:
 
 def _usage_error(entry: Entry, error: typer.TyperException) -> errors.UserError:
     possible: Sequence[str] | None = getattr(error, "possibilities", None)
-    message = error.message if possible else error.format_message()
+    message = error.message if possible else error.format_message().replace("Value error, ", "")
     more = f"`orca {entry.path} --help` says what it accepts."
     hint = f"Did you mean {' or '.join(sorted(possible))}? {more}" if possible else more
     return errors.UserError(message.rstrip(".") + ".", hint=hint)

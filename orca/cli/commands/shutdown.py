@@ -28,10 +28,10 @@ def command(
     output_format: Output = Format.TABLE,
 ) -> None:
     """End the control plane and its etcd. Services keep running and the proxy keeps serving."""
-    from orca.host import daemon
-
     if every:
         terminal.confirm("Stop all services, the proxy and the control plane?", yes=yes)
+    from orca.host import daemon  # not for `--help`
+
     daemon.shutdown(session.home(home), proxy=proxy or every, services=every, token=token)
     done = Done(message=_message(proxy=proxy, every=every))
     output.emit(done, output_format, lambda: done.message)

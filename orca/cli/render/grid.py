@@ -33,6 +33,11 @@ def lines(parts: Iterable[Cell]) -> Text:
     return Text("\n").join(part if isinstance(part, Text) else Text(part) for part in parts)
 
 
+def foreign(line: str) -> str:
+    """A line that a service printed, without the escape sequences that would act on this terminal."""
+    return Text.from_ansi(line).plain
+
+
 def _line(row: Sequence[Text], widths: Sequence[int]) -> Text:
     line = Text()
     for cell, width in zip(row, widths, strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from orca.cli.render import colors, humanize
-from orca.cli.render.grid import lines
+from orca.cli.render.grid import foreign, lines
 from orca.client.schema import RolloutView
 
 _INDENT = "    "
@@ -37,8 +37,11 @@ def counts(view: RolloutView) -> str:
 def succeeded(view: RolloutView, urls: tuple[str, ...] = ()) -> Text:
     """The good end of a rollout, with what can be opened now."""
     took = view.finished_at - view.started_at if view.finished_at and view.started_at else 0.0
-    line = Text.assemble(("✓ ", "green"), (view.service, "bold"), f"  revision {view.revision}")
-    line.append(f", {view.ready}/{view.desired} ready")
+    line = Text.assemble(("✓ ", "green"), (view.service, "bold"))
+    if view.desired:
+        line.append(f"  revision {view.revision}, {view.ready}/{view.desired} ready")
+    else:
+        line.append("  stopped")
     if took > 0:
         line.append(f" after {humanize.duration(took)}")
     if urls:
@@ -54,7 +57,7 @@ def failed(view: RolloutView) -> Text:
     ]
     if view.last_lines:
         parts.append(f"{_INDENT}last output:")
-        parts += [f"{_INDENT}  | {line}" for line in view.last_lines]
+        parts += [f"{_INDENT}  | {foreign(line)}" for line in view.last_lines]
     parts.append(f"{_INDENT}{still_serves(view)}")
     parts.append(f"{_INDENT}next: {'; '.join(next_commands(view.service))}")
     return lines(parts)

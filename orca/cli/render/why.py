@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from orca.cli.render import colors, records
-from orca.cli.render.grid import Cell, lines, stack
+from orca.cli.render.grid import Cell, foreign, lines, stack
 from orca.client.schema import EventView, Why
 
 _EVENTS_SHOWN = 10
@@ -16,7 +16,7 @@ def why(body: Why) -> Text:
     return stack(
         Text.assemble((body.service, "bold"), "  ", colors.state(body.status), f"  {body.summary}"),
         _causes(body.causes),
-        _block("Last output:", [f"  | {line}" for line in body.last_lines]),
+        _block("Last output:", [f"  | {foreign(line)}" for line in body.last_lines]),
         _block("Events:", [_indented(event) for event in body.events[-_EVENTS_SHOWN:]]),
         Text(f"→ {body.advice}", style="bold") if body.advice else None,
     )
