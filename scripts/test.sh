@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Everything that has to hold before a change is merged. All of it runs even when something fails.
+#   test.sh [static] [fast] [host]      default: all three
+# static: formatting, lint, types, layers, generated files; fast: the tests that need nothing but Python;
+# host: the tests on a real Docker, etcd and Envoy, one after the other.
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+cd "$ROOT"
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+export PATH="$VENV/bin:$PATH" PYTHON=$VENV/bin/python
+failed=()
+
+# check NAME COMMAND…
+check() {
+    local name=$1 started=$SECONDS
+    shift
+    if quiet "$@"; then
+        printf 'ok      %-28s %3d s\n' "$name" $((SECONDS - started))
+    else
+        printf 'FAILED  %s\n' "$name"
+        failed+=("$name")
+    fi
+}
+
+# tier NAME PYTEST-ARGUMENT…
+tier() {
+    local name=$1
+    shift
+    step "$name"
+    pytest --junitxml="$scratch/${name%% *}.xml" "$@" || failed+=("$name")
+}
+
+static() {
+    step "static checks"
+    check "format" ruff format --check .
+    check "lint" ruff check .
+    check "types" mypy
+    check "layers" lint-imports
+    check "protobuf is fresh" scripts/gen-proto.sh --check
+    check "configuration page is fresh" python scripts/gen_config_docs.py --check
+    check "command pages are fresh" python scripts/gen_cli_docs.py --check
+}
+
+fast() { tier "fast tests (unit, actor, simulation)" -n "${WORKERS:-2}" tests/unit tests/actor tests/simulation; }
+
+host() {
+    # Several packages may be missing; `busybox` must be a static one.
+    provide dockerd:docker.io iptables:iptables ip:iproute2 etcd:etcd-server
+    have busybox && is_static "$(command -v busybox)" || apt_install busybox-static
+    tier "host tests (contract, integration)" tests/contract tests/integration
+}
+
+ensure_venv requirements-dev.lock
+for name in "${@:-all}"; do
+    case $name in
+        all) static && fast && host ;;
+        static | fast | host) "$name" ;;
+        *) die "there is no part named $name" ;;
+    esac
+done
+[ -z "$(ls "$scratch")" ] || python scripts/sum_tests.py "$scratch"/*.xml
+((${#failed[@]} == 0)) || die "failed: $(printf '%s; ' "${failed[@]}")"
