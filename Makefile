@@ -33,6 +33,7 @@ proto: venv ## generate the protobuf code again
 docs: venv ## generate the reference pages again
 	.venv/bin/python scripts/gen_config_docs.py
 	.venv/bin/python scripts/gen_cli_docs.py
+	.venv/bin/python scripts/gen_api_docs.py
 
 lock: venv ## resolve the dependencies again
 	scripts/lock.sh

@@ -16,6 +16,10 @@ from orca.rpc.messages import Channel, StreamChunk
 CHANNELS = (Channel.STDIN, Channel.STDOUT, Channel.STDERR)
 """By the first byte of a binary frame."""
 
+DATA_BYTES_MAX = 256 * 1024
+"""In one frame to the server; longer input becomes several."""
+_STDIN = bytes([CHANNELS.index(Channel.STDIN)])
+
 _ServerFrame = schema.ExecOpened | schema.ExecExit | schema.ExecError
 _FRAMES: TypeAdapter[_ServerFrame] = TypeAdapter(
     Annotated[_ServerFrame, Field(discriminator="type")]
@@ -51,10 +55,9 @@ class ExecStream:
         """Input, a new terminal size, or the end of input. Raises `Unavailable` once it is over."""
         if message.columns and message.rows:
             await self._say(schema.ExecResize(columns=message.columns, rows=message.rows))
-        if message.data:
-            with_channel = bytes([CHANNELS.index(Channel.STDIN)]) + message.data
+        for at in range(0, len(message.data), DATA_BYTES_MAX):
             with _gone():
-                await self._socket.send_bytes(with_channel)
+                await self._socket.send_bytes(_STDIN + message.data[at : at + DATA_BYTES_MAX])
         if message.closed:
             await self._say(schema.ExecEof())
 

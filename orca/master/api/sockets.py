@@ -22,6 +22,8 @@ from orca.rpc.messages import Channel, StreamChunk
 from orca.rpc.session import ChunkStream
 
 FRAME_BYTES_MAX = 1024 * 1024
+DATA_BYTES_MAX = 256 * 1024
+"""In one frame to a client; longer output becomes several."""
 HEARTBEAT_SECONDS = 15.0
 OPEN_SECONDS = 10.0
 CHANNELS = (Channel.STDIN, Channel.STDOUT, Channel.STDERR)
@@ -128,8 +130,9 @@ def _chunk(message: WSMessage) -> StreamChunk:
 async def _from_replica(socket: web.WebSocketResponse, stream: ChunkStream) -> None:
     while True:
         chunk = await stream.receive()
-        if chunk.data:
-            await socket.send_bytes(bytes([CHANNELS.index(chunk.channel)]) + chunk.data)
+        channel = bytes([CHANNELS.index(chunk.channel)])
+        for at in range(0, len(chunk.data), DATA_BYTES_MAX):
+            await socket.send_bytes(channel + chunk.data[at : at + DATA_BYTES_MAX])
         if chunk.error_kind or chunk.error:
             raise errors.from_kind(chunk.error_kind, chunk.error)
         if chunk.closed and chunk.channel is Channel.STDOUT:

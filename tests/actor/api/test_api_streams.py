@@ -9,6 +9,7 @@ import pytest
 from orca import errors
 from orca.client import schema
 from orca.client.http import OrcaClient
+from orca.client.settings import ClientSettings
 from orca.testing.api_site import Site, bearer, deploy_of, spec
 
 LINE = schema.LogLine(replica="r", slot=0, stream="stdout", line="hello\nworld ü")
@@ -209,3 +210,29 @@ async def test_stream_that_falls_silent_is_unavailable(site: Site) -> None:
     await anext(states)
     with pytest.raises(errors.Unavailable, match="silent"):
         await anext(states)
+
+
+async def test_stream_with_nothing_to_say_begins_all_the_same(
+    site: Site, client: OrcaClient
+) -> None:
+    await client.deploy(deploy_of())
+    url = site.url("/services/web/logs?follow=true")
+    async with asyncio.timeout(5), site.raw.get(url, headers=bearer()) as response:
+        assert response.status == 200
+        assert response.content_type == "application/x-ndjson"
+
+
+async def test_connection_that_breaks_in_a_stream_is_unavailable() -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        writer.write(head + b"Transfer-Encoding: chunked\r\n\r\n7\r\n: orca\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(half, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = ClientSettings(url=f"http://127.0.0.1:{port}", token="x")
+        async with OrcaClient(settings) as client:
+            with pytest.raises(errors.Unavailable, match="broke"):
+                await anext(client.watch_status())
