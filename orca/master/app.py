@@ -7,10 +7,8 @@ one leadership (the MasterActor, all sessions) is built anew for each; the API a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
-
-import structlog
 
 from orca.actors.actor import Ref
 from orca.actors.local import LocalEngine
@@ -39,12 +37,15 @@ from orca.master.streams import Streams
 from orca.master.vault import Vault
 from orca.model.ids import Epoch
 from orca.rpc.session import ChunkStream, MasterSide, ProxyMasterSide
+from orca.secrets import resolve
 from orca.secrets.keyring import Keyring
+from orca.secrets.value import SecretValue
 from orca.store.base import Store
 from orca.store.election import Election, Leadership
 from orca.store.keys import Keys
+from orca.telemetry.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 MAILBOX_MAX = 10_000
 PAUSE_SECONDS = 0.5
@@ -63,15 +64,20 @@ class MasterApp:
         keyring: Keyring,
         clock: Callable[[], float],
         reload: Callable[[], Awaitable[schema.ReloadResponse]],
+        not_yet: Callable[[], tuple[str, ...]] = tuple,
+        learn: Callable[[Iterable[SecretValue]], None] = lambda _: None,
     ) -> None:
+        """`not_yet` names what the cluster's configuration asks for in vain; `learn` gets every secret
+        value that is opened, so that logs can hide it.
+        """
         self._settings = settings
         self._store = store
         self._election = election
         self._clock = clock
         self._records = Records(Keys(settings.cluster))
-        self._vault = Vault(keyring)
+        self._vault = Vault(keyring, learn=learn)
         self.publication = Publication()
-        self._journal = Journal(store, self._records, self.publication)
+        self.journal = Journal(store, self._records, self.publication)
         self._office = Office(store, self.publication)
         self._streams = Streams(self._office)
         mover = Mover(self._office, self._records, clock=clock)
@@ -80,8 +86,8 @@ class MasterApp:
                 settings=settings,
                 store=store,
                 office=self._office,
-                journal=self._journal,
-                deployer=Deployer(self._office, mover, self._vault, clock=clock),
+                journal=self.journal,
+                deployer=Deployer(self._office, mover, self._vault, clock=clock, not_yet=not_yet),
                 mover=mover,
                 secrets=SecretStore(self._office, self._records, self._vault, clock=clock),
                 streams=self._streams,
@@ -90,6 +96,10 @@ class MasterApp:
                 started_at=clock(),
             )
         )
+
+    def secret_lookup(self) -> resolve.Lookup:
+        """Secrets of the cluster as they are now, for the server's own configuration."""
+        return self._vault.lookup(self.publication.latest.secrets, project="")
 
     # --- sessions ---
 
@@ -128,7 +138,7 @@ class MasterApp:
             log.info("could not resign; the lease runs out by itself", why=str(error))
 
     async def _lead(self, leadership: Leadership) -> None:
-        await self._journal.load()
+        await self.journal.load()
         over = asyncio.Event()
 
         def report(name: str, error: BaseException, _delay_seconds: float) -> None:
@@ -151,7 +161,7 @@ class MasterApp:
             async for batch in batches:
                 actor.tell(StoreChanged(batch))
 
-    def _begin(self, engine: LocalEngine, leadership: Leadership, fenced: asyncio.Event) -> Leading:
+    def _begin(self, engine: LocalEngine, leadership: Leadership, over: asyncio.Event) -> Leading:
         """The parts of one leadership."""
         epoch = Epoch(leadership.epoch)
         loop = asyncio.get_running_loop()
@@ -174,7 +184,7 @@ class MasterApp:
             store=self._store,
             records=self._records,
             vault=self._vault,
-            journal=self._journal,
+            journal=self.journal,
             publication=self.publication,
             nodes=nodes,
             proxies=proxies,

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 
 from orca.client import schema
-from orca.errors import Conflict, ImageError, NoNode, UserError
+from orca.errors import Conflict, ImageError, NoNode, Unsupported, UserError
 from orca.master import changes, preflight, translate
 from orca.master.changes import Origin, Outcome, Wish
 from orca.master.control import Principal
@@ -43,12 +43,19 @@ class Deployer:
     """Turns deploy requests into committed records."""
 
     def __init__(
-        self, office: Office, mover: Mover, vault: Vault, *, clock: Callable[[], float]
+        self,
+        office: Office,
+        mover: Mover,
+        vault: Vault,
+        *,
+        clock: Callable[[], float],
+        not_yet: Callable[[], tuple[str, ...]],
     ) -> None:
         self._office = office
         self._mover = mover
         self._vault = vault
         self._clock = clock
+        self._not_yet = not_yet
 
     async def plan(self, request: schema.DeployRequest, by: Principal) -> schema.PlanResponse:
         """What `deploy` would do. Images are looked at, never pulled."""
@@ -88,6 +95,7 @@ class Deployer:
     ) -> list[Outcome]:
         specs = request.services
         _refuse_oddities(specs)
+        self._refuse_not_yet()
         _refuse_stale(request, edition)
         preflight.check(specs, running=running(edition), secrets=edition.secrets)
         images = await self._resolve_images(specs, edition, trace=trace, pull=pull)
@@ -102,6 +110,13 @@ class Deployer:
             )
             for spec in specs
         ]
+
+    def _refuse_not_yet(self) -> None:
+        if missing := self._not_yet():
+            raise Unsupported(
+                "; ".join(missing),
+                hint="remove the keys named from cluster.toml, then: orca config reload",
+            )
 
     def _wish(self, spec: ServiceSpec, image_id: str, edition: Edition) -> Wish:
         versions = {}

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 
-import structlog
-
 from orca.errors import Unavailable
 from orca.master.publication import Publication
 from orca.master.records import Records, StoredEvent
 from orca.model.event import Event, Level
 from orca.store.base import Delete, Fence, Store
+from orca.telemetry.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 KEPT_MAX = 5_000
 """Events kept in the store and in memory."""

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import structlog
-
 from orca.actors.actor import Actor
 from orca.errors import Conflict, Fenced, Unavailable
 from orca.master import news
@@ -53,8 +51,9 @@ from orca.plan.reconcile import plan
 from orca.plan.routes import routes
 from orca.plan.steps import Plan
 from orca.store.base import Fence, Store, Transaction, WatchBatch, Write
+from orca.telemetry.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SETTLE_GRACE_SECONDS = 15.0
 """How long a new leader waits for nodes before it takes silence for absence."""

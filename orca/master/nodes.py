@@ -12,8 +12,6 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import structlog
-
 from orca.errors import (
     Conflict,
     DeadlineExceeded,
@@ -40,8 +38,9 @@ from orca.rpc.messages import (
     Welcome,
 )
 from orca.rpc.session import MasterSide
+from orca.telemetry.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 OUTBOX_MAX = 1000
 MISSED_HEARTBEATS_MAX = 3

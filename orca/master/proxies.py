@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import structlog
-
 from orca.errors import Conflict, Fenced, Unavailable
 from orca.master.nodes import MISSED_HEARTBEATS_MAX
 from orca.master.race import race
@@ -24,8 +22,9 @@ from orca.rpc.messages import (
     RouteUpdate,
 )
 from orca.rpc.session import ProxyMasterSide
+from orca.telemetry.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

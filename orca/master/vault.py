@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from orca.errors import MissingSecret
 from orca.master.records import SecretRecord
@@ -17,10 +17,13 @@ SecretRecords = Mapping[tuple[str, str], SecretRecord]
 
 
 class Vault:
-    """Opens and seals under one keyring. Values are never kept."""
+    """Opens and seals under one keyring. Values are never kept; `learn` is told each one."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(
+        self, keyring: Keyring, *, learn: Callable[[Iterable[SecretValue]], None] = lambda _: None
+    ) -> None:
         self._keyring = keyring
+        self._learn = learn
 
     def seal(
         self,
@@ -33,6 +36,7 @@ class Vault:
         now: float,
     ) -> SecretRecord:
         """A new version of a secret. Raises `UserError` for a bad name."""
+        self._learn([SecretValue(value.encode())])
         version = before.version + 1 if before else 1
         sealed = seal(
             value.encode(),
@@ -52,13 +56,15 @@ class Vault:
 
     def open(self, record: SecretRecord) -> SecretValue:
         """The value. Raises `MissingSecret` when it cannot be decrypted."""
-        return open_(
+        value = open_(
             record.sealed,
             scope=record.scope,
             name=secret_name(record.name),
             version=record.version,
             keyring=self._keyring,
         )
+        self._learn([value])
+        return value
 
     def lookup(self, records: SecretRecords, project: str) -> resolve.Lookup:
         """Values by name as a project sees them: its own first, then the cluster's."""
