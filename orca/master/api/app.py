@@ -36,7 +36,7 @@ CLIENT_LEFT = 499
 DRAIN_SECONDS = 10.0
 
 _log = logs.get_logger(__name__)
-_ALWAYS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+_ALWAYS = {"Server": "orca", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 class ObserveRequest(Protocol):

@@ -207,10 +207,14 @@ async def test_change_goes_on_when_its_client_leaves(site: Site) -> None:
     client = await site.client(timeout_seconds=0.02)
     with pytest.raises(errors.DeadlineExceeded):
         await client.deploy(deploy_of())
+    async with asyncio.timeout(5):
+        while b'status="499"' not in site.metrics.render():
+            await asyncio.sleep(0.005)
     site.control.hold.set()
     patient = await site.client()
-    while not (await patient.status()).services:
-        await asyncio.sleep(0.005)
+    async with asyncio.timeout(5):
+        while not (await patient.status()).services:
+            await asyncio.sleep(0.005)
 
 
 async def test_server_that_stops_waits_for_a_change(site: Site) -> None:
