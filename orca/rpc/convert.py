@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, TypeVar, cast
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
@@ -62,7 +62,7 @@ def _extend(target: Any, values: tuple[Any, ...]) -> None:
 
 def from_proto(message: Message, cls: type[T]) -> T:
     """Build the dataclass `cls` from a protobuf message; raises `ValueError` for an unknown enum value."""
-    hints = _hints(cast("type[Any]", cls))
+    hints = _hints(cast("Hashable", cls))
     return cls(**{name: _get(message, name, hint) for name, hint in hints.items()})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,10 @@ from orca.rpc.v1 import node_pb2_grpc, proxy_pb2_grpc
 
 MASTER_NAME = "orca-master"
 """The name every master's certificate carries, whatever address it is dialled by."""
+
+
+END_SECONDS = 2.0
+"""Longest wait for the master to end a stream that this side has finished."""
 
 
 class GrpcDialer:
@@ -48,6 +54,11 @@ class GrpcDialer:
         self, call: Any, encode: Callable[[Any], Any], decode: Callable[[Any], Any]
     ) -> GrpcSession[Any, Any]:
         async def end() -> None:
+            """Let what was sent arrive: a cancelled call takes it back."""
+            with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError, TimeoutError):
+                async with asyncio.timeout(END_SECONDS):
+                    await call.done_writing()
+                    await call.code()
             call.cancel()
 
         peer = f"master {self._address}"

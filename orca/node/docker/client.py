@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ class DockerRuntime:
     def __init__(self, host: str = "") -> None:
         self._api = Api(host or find_host())
         self._has_init: bool | None = None
+        self._networks = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"DockerRuntime({self._api.host!r})"
@@ -70,6 +72,9 @@ class DockerRuntime:
         """See `Runtime`."""
         if request.spec.init and self._has_init is None:
             await self.facts()
+        # First, because Docker notices a missing network only at start.
+        for name in request.networks:
+            await self.ensure_network(name, labels=request.owner)
         return await containers.create(self._api, request, init=bool(self._has_init))
 
     async def start(self, container: str) -> None:
@@ -132,11 +137,14 @@ class DockerRuntime:
 
     async def ensure_network(self, name: str, *, labels: Mapping[str, str]) -> None:
         """See `Runtime`."""
-        await networks.ensure(self._api, name, labels=labels)
+        # Replicas of one project come together, and Docker would make a network for each.
+        async with self._networks:
+            await networks.ensure(self._api, name, labels=labels)
 
     async def remove_network_if_unused(self, name: str, *, labels: Mapping[str, str]) -> bool:
         """See `Runtime`."""
-        return await networks.remove_if_unused(self._api, name, labels=labels)
+        async with self._networks:
+            return await networks.remove_if_unused(self._api, name, labels=labels)
 
     async def close(self) -> None:
         """Close the HTTP client."""

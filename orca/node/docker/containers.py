@@ -24,9 +24,7 @@ _PRIMARY = "orca.network"
 
 
 async def create(api: Api, request: ContainerRequest, *, init: bool) -> str:
-    """Make a container, after the networks it needs: Docker notices a missing one only at start."""
-    for name in request.networks:
-        await networks.ensure(api, name, labels=request.owner)
+    """Make a container; the networks it needs are there."""
     try:
         made = await api.call(
             "POST",
