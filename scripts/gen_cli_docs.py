@@ -118,7 +118,8 @@ def _classes(root: type[errors.OrcaError]) -> Iterator[type[errors.OrcaError]]:
     if root is not errors.OrcaError:
         yield root
     for child in root.__subclasses__():
-        yield from _classes(child)
+        if child.__module__ == errors.__name__:  # not whatever else happens to be imported
+            yield from _classes(child)
 
 
 def _first_line(cls: type[errors.OrcaError]) -> str:

@@ -42,17 +42,18 @@ def text(error: errors.OrcaError) -> str:
 
 def problem(error: errors.OrcaError) -> dict[str, object]:
     """The error as the API would send it (`application/problem+json`), with its exit code."""
-    body: dict[str, object] = {
+    # As the API does it: `errors.from_kind` takes the problems of a configuration apart again.
+    title = error.message
+    if isinstance(error, errors.InvalidConfig):
+        title = "\n\n".join(error.problems)
+    return {
         "type": error.kind,
-        "title": error.message,
+        "title": title,
         "status": error.http_status,
         "hint": error.hint,
-        "error": error.message,
+        "error": title,
         "exit_code": error.exit_code,
     }
-    if isinstance(error, errors.InvalidConfig):
-        body["problems"] = list(error.problems)
-    return body
 
 
 def wants_json(arguments: Sequence[str]) -> bool:

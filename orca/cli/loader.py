@@ -18,6 +18,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from orca import errors
+from orca.cli import table
 from orca.cli.table import Entry
 
 T = TypeVar("T")
@@ -131,5 +132,7 @@ def _usage_error(entry: Entry, error: typer.TyperException) -> errors.UserError:
     possible: Sequence[str] | None = getattr(error, "possibilities", None)
     message = error.message if possible else error.format_message().replace("Value error, ", "")
     more = f"`orca {entry.path} --help` says what it accepts."
+    if entry.path == table.PASSING_ON and hasattr(error, "option_name"):
+        more = f"Options of the command to run stand behind `--`. {more}"
     hint = f"Did you mean {' or '.join(sorted(possible))}? {more}" if possible else more
     return errors.UserError(message.rstrip(".") + ".", hint=hint)

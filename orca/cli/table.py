@@ -58,6 +58,9 @@ COMMANDS = (
     Entry("completion", "Print a completion script", "Help", SHELL),
 )
 
+PASSING_ON = "exec"
+"""The command whose arguments are another command."""
+
 GROUPS = {
     "secrets": "Keep, list and remove secrets",
     "config": "Check and reload the configuration",

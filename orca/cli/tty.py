@@ -52,21 +52,30 @@ async def read(descriptor: int) -> AsyncIterator[bytes]:
 
     A regular file cannot be waited for with epoll and never blocks; it is read as it is.
     """
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    try:
-        loop.add_reader(descriptor, ready.set)
-    except PermissionError:
-        while data := os.read(descriptor, _CHUNK_BYTES):
-            yield data
-        return
     try:
         while True:
-            await ready.wait()
-            ready.clear()
+            await _readable(descriptor)
             data = os.read(descriptor, _CHUNK_BYTES)
             if not data:
                 return
             yield data
+    except PermissionError:
+        while data := os.read(descriptor, _CHUNK_BYTES):
+            yield data
+
+
+async def _readable(descriptor: int) -> None:
+    # Watched for one read only: the loop would otherwise report the same bytes again before they are
+    # taken, and the read after that would block everything.
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(descriptor, _set, ready)
+    try:
+        await ready
     finally:
         loop.remove_reader(descriptor)
+
+
+def _set(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)

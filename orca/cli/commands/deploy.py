@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from orca.cli import files, follow, output, session, terminal
+from orca.cli import files, follow, output, session, terminal, tracing
 from orca.cli.options import ConfigDir, Connection, Format, Output, Waiting, Yes
 from orca.cli.render import plan
 from orca.cli.results import Outcome
 from orca.client.schema import DeployRequest, PlanResponse
-from orca.telemetry.traceparent import TraceParent
 
 EXAMPLES = (
     "orca deploy",
@@ -39,20 +38,23 @@ def command(
     Shows the plan, asks, and follows the rollouts to their end. A rollout that fails leaves the old
     revision serving; the exit code is then 1.
     """
-    selected = files.select(files.usable(config_dir).services, services or ())
+    loaded = files.usable(config_dir)
+    selected = files.select(loaded.services, services or ())
     files.warn_unsupported(selected)
-    request = DeployRequest(services=selected, trace=str(TraceParent.new()))
+    request = DeployRequest(services=selected)
     planned = session.call(connection, lambda client: client.plan(request))
     if not planned.changes_anything:
         _say_nothing_to_do(planned, output_format)
         return
     terminal.note(plan.plan(planned))
     terminal.confirm("Deploy?", yes=yes)
-    expected = request.model_copy(update={"expect": _expected(planned)})
-    done = session.call(connection, lambda client: client.deploy(expected))
-    follow.finish(
-        connection, done.deployed, unchanged=done.unchanged, waiting=waiting, form=output_format
-    )
+    endpoint = loaded.cluster.observability.otlp_endpoint or ""
+    with tracing.deployment(endpoint, tuple(spec.ref for spec in selected)) as trace:
+        agreed = request.model_copy(update={"expect": _expected(planned), "trace": trace})
+        done = session.call(connection, lambda client: client.deploy(agreed))
+        follow.finish(
+            connection, done.deployed, unchanged=done.unchanged, waiting=waiting, form=output_format
+        )
 
 
 def _expected(planned: PlanResponse) -> dict[str, int]:

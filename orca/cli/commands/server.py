@@ -43,12 +43,11 @@ def command(
     Containers that run are adopted, not restarted. What the server keeps is in --home.
     """
     from orca.host import daemon, server  # the whole control plane: only when it is run
+    from orca.host.options import ServerOptions
 
     root = discover.find_root(Path.cwd(), explicit=config_dir)
     terminal.note(f"config: {root}")
-    options = server.ServerOptions(
-        home=session.home(home), config_root=root, proxy_http_port=proxy_port
-    )
+    options = ServerOptions(home=session.home(home), config_root=root, proxy_http_port=proxy_port)
     if not detach:
         server.run(options)
         return

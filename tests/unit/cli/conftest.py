@@ -10,12 +10,21 @@ import asyncio
 import io
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent import futures
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+import grpc
 import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from orca.cli import main
 from orca.client import schema
@@ -23,6 +32,7 @@ from orca.client.settings import publish_url
 from orca.master.api.app import build_app
 from orca.master.api.auth import TokenBook
 from orca.master.api.server import ApiServer
+from orca.master.control import Principal
 from orca.secrets import private_files
 from orca.testing.fake_control import FakeControl
 
@@ -51,6 +61,13 @@ class Scripted(FakeControl):
             {"ready": 1, "phase": "complete", "finished_at": 12.0, "started_at": 2.0},
         ]
         self.urls: tuple[str, ...] = ()
+        self.requests: list[schema.DeployRequest] = []
+
+    async def deploy(
+        self, request: schema.DeployRequest, *, by: Principal
+    ) -> schema.DeployResponse:
+        self.requests.append(request)
+        return await super().deploy(request, by=by)
 
     async def watch_rollouts(self, ids: tuple[str, ...]) -> AsyncIterator[schema.RolloutView]:
         for step in self.script:
@@ -93,13 +110,11 @@ class Api:
         assert done.wait(10)
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Block until something is so; the watchers of the fake are woken for every change."""
-
-        async def waiting() -> None:
-            while not condition():
-                await self.control._changed.wait()
-
-        asyncio.run_coroutine_threadsafe(waiting(), self._loop).result(10)
+        """Block until something is so in this process or another."""
+        deadline = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -149,6 +164,33 @@ class Cli:
         code = main.run(arguments)
         out, err = self.capsys.readouterr()
         return Ended(code, out, err)
+
+
+class Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    """An OTLP collector that keeps spans."""
+
+    def __init__(self) -> None:
+        self.spans: list[Span] = []
+        self.url = ""
+
+    def Export(
+        self, request: ExportTraceServiceRequest, context: grpc.ServicerContext
+    ) -> ExportTraceServiceResponse:
+        for resource in request.resource_spans:
+            for scope in resource.scope_spans:
+                self.spans.extend(scope.spans)
+        return ExportTraceServiceResponse()
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    servicer = Collector()
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(servicer, server)
+    servicer.url = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield servicer
+    server.stop(None).wait()
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ import yaml
 from orca import errors
 from orca.client import schema
 from orca.spec.service import ServiceSpec
+from orca.telemetry import traceparent
 
 if TYPE_CHECKING:
-    from conftest import Api, Cli, Scripted
+    from conftest import Api, Cli, Collector, Scripted
 
 ESCAPE = "\x1b"
 
@@ -67,9 +68,25 @@ def test_deploy_sends_the_versions_that_were_planned_from(
     cli: Cli, api: Api, control: Scripted, root: Path
 ) -> None:
     deployed(control, "web")
-    assert cli("deploy", "web", "-y", "-C", str(root)).code == 0
-    with pytest.raises(errors.Conflict):
-        control._expect(schema.DeployRequest(services=(), expect={"shop/web": 1}))
+    assert cli("deploy", "-y", "-C", str(root)).code == 0
+    assert control.requests[0].expect == {"shop/web": 1, "shop/db": 0}
+
+
+def test_deploy_is_one_trace(cli: Cli, api: Api, control: Scripted, root: Path) -> None:
+    assert cli("deploy", "-y", "-C", str(root)).code == 0
+    assert traceparent.parse(control.requests[0].trace) is not None
+
+
+def test_deploy_sends_its_span_to_the_collector_of_the_configuration(
+    cli: Cli, api: Api, control: Scripted, root: Path, collector: Collector
+) -> None:
+    (root / "cluster.toml").write_text(f'[observability]\notlp_endpoint = "{collector.url}"\n')
+    assert cli("deploy", "-y", "-C", str(root)).code == 0
+    # The API of these tests shares the process, so its spans come along: all of one trace.
+    trace = traceparent.parse(control.requests[0].trace)
+    assert trace
+    assert "orca deploy" in {span.name for span in collector.spans}
+    assert {span.trace_id.hex() for span in collector.spans} == {trace.trace_id}
 
 
 def test_deploy_that_fails_says_cause_output_what_serves_and_what_next(
@@ -369,6 +386,12 @@ def test_exec_that_breaks_ends_with_the_error(
     assert "error: It failed." in done.err
 
 
+def test_exec_of_options_without_dashes_before_says_where_they_belong(cli: Cli) -> None:
+    done = cli("exec", "web", "ls", "-l")
+    assert done.code == 2
+    assert "Options of the command to run stand behind `--`." in done.err
+
+
 # --- changes --------------------------------------------------------------------------------------
 
 
@@ -569,6 +592,33 @@ def test_command_with_a_wrong_token_is_denied(
     done = done or cli("--token", "wrong", *arguments)
     assert done.code == 4
     assert done.err.startswith("error: ")
+
+
+def test_shutdown_of_what_does_not_run_says_so(cli: Cli) -> None:
+    done = cli("shutdown")
+    assert done.code == 3
+    assert f"no orca server runs on {cli.home}" in done.err
+
+
+def test_server_outside_any_configuration_does_not_start(cli: Cli, tmp_path: Path) -> None:
+    cli.monkeypatch.chdir(tmp_path)
+    done = cli("server", "-d")
+    assert done.code == 2
+    assert "no configuration found" in done.err
+    assert list(cli.home.iterdir()) == []
+
+
+def test_server_with_a_broken_cluster_file_does_not_start(cli: Cli, root: Path) -> None:
+    (root / "cluster.toml").write_text("[cluster]\nnaem = 1\n")
+    done = cli("server", "-C", str(root))
+    assert done.code == 2
+    assert "cluster.toml:2:1:" in done.err
+    assert list(cli.home.iterdir()) == []
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http"])
+def test_server_with_a_bad_proxy_port_is_refused(cli: Cli, port: str) -> None:
+    assert cli("server", "--proxy-port", port).code == 2
 
 
 def test_version_is_said_without_a_server_too(cli: Cli) -> None:

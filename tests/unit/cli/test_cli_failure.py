@@ -15,7 +15,7 @@ from orca.cli import exits, failure
 def all_errors() -> list[type[errors.OrcaError]]:
     found = [errors.OrcaError]
     for cls in found:
-        found += cls.__subclasses__()
+        found += [child for child in cls.__subclasses__() if child.__module__ == errors.__name__]
     return found
 
 
@@ -59,7 +59,10 @@ def test_invalid_configuration_shows_every_problem() -> None:
     assert text == (
         "a.toml:1:1: wrong\n\nb.toml:2:2: also wrong\n\nerror: 2 problems in the configuration"
     )
-    assert failure.problem(error)["problems"] == list(error.problems)
+    problem = failure.problem(error)
+    rebuilt = errors.from_kind(str(problem["type"]), str(problem["title"]))
+    assert isinstance(rebuilt, errors.InvalidConfig)
+    assert rebuilt.problems == error.problems
 
 
 def test_error_without_a_hint_is_one_line() -> None:
