@@ -29,10 +29,10 @@ format: venv ## format the code and fix what the linter can fix
 
 proto: venv ## generate the protobuf code again
 	scripts/gen-proto.sh
+	scripts/gen-etcd-proto.sh
 
 docs: venv ## generate the reference pages again
-	.venv/bin/python scripts/gen_config_docs.py
-	.venv/bin/python scripts/gen_cli_docs.py
+	for generator in scripts/gen_*_docs.py; do .venv/bin/python $$generator || exit; done
 	.venv/bin/python scripts/gen_api_docs.py
 
 lock: venv ## resolve the dependencies again

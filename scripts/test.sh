@@ -38,24 +38,33 @@ static() {
     check "lint" ruff check .
     check "types" mypy
     check "layers" lint-imports
-    check "protobuf is fresh" scripts/gen-proto.sh --check
-    check "configuration page is fresh" python scripts/gen_config_docs.py --check
-    check "command pages are fresh" python scripts/gen_cli_docs.py --check
+    local generator
+    for generator in scripts/gen-*proto.sh; do
+        check "${generator#*/}" "$generator" --check
+    done
+    for generator in scripts/gen_*_docs.py; do
+        check "${generator#*/}" python "$generator" --check
+    done
 }
 
 fast() { tier "fast tests (unit, actor, simulation)" -n "${WORKERS:-2}" tests/unit tests/actor tests/simulation; }
 
-host() {
-    # Several packages may be missing; `busybox` must be a static one.
-    provide dockerd:docker.io iptables:iptables ip:iproute2 etcd:etcd-server
+# Without these some tests cannot run. Those of the shells are skipped then, all others fail.
+packages() {
+    provide dockerd:docker.io iptables:iptables ip:iproute2 etcd:etcd-server curl:curl zsh:zsh fish:fish
+    provide docker:docker-cli # Debian 12 has it in docker.io
     have busybox && is_static "$(command -v busybox)" || apt_install busybox-static
+}
+
+host() {
+    packages
     tier "host tests (contract, integration)" tests/contract tests/integration
 }
 
 ensure_venv requirements-dev.lock
 for name in "${@:-all}"; do
     case $name in
-        all) static && fast && host ;;
+        all) packages && static && fast && host ;;
         static | fast | host) "$name" ;;
         *) die "there is no part named $name" ;;
     esac
