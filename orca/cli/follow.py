@@ -85,12 +85,19 @@ async def _watch(
                     attempts = 0
                     views[view.id] = view
                     shown.update(view)
-            except errors.Unavailable:
-                if attempts == RECONNECT_ATTEMPTS_MAX:
-                    raise
+            except errors.Unavailable as error:
+                if attempts >= RECONNECT_ATTEMPTS_MAX:
+                    raise _lost(error) from error
             attempts += 1
             if any(not _has_ended(views.get(id_)) for id_ in ids):
                 await asyncio.sleep(RECONNECT_PAUSE_SECONDS)
+
+
+def _lost(error: errors.Unavailable) -> errors.Unavailable:
+    return type(error)(
+        f"{error.message} What was accepted goes on without being watched.",
+        hint="`orca status` tells how it ended, once the server answers.",
+    )
 
 
 async def _urls(client: OrcaClient, result: Outcome) -> dict[str, tuple[str, ...]]:

@@ -26,6 +26,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from orca import errors
 from orca.cli import main
 from orca.client import schema
 from orca.client.settings import publish_url
@@ -62,6 +63,8 @@ class Scripted(FakeControl):
         ]
         self.urls: tuple[str, ...] = ()
         self.requests: list[schema.DeployRequest] = []
+        self.broken_watches = 0
+        """How many times watching rollouts fails before it works."""
 
     async def deploy(
         self, request: schema.DeployRequest, *, by: Principal
@@ -70,6 +73,9 @@ class Scripted(FakeControl):
         return await super().deploy(request, by=by)
 
     async def watch_rollouts(self, ids: tuple[str, ...]) -> AsyncIterator[schema.RolloutView]:
+        if self.broken_watches:
+            self.broken_watches -= 1
+            raise errors.StoreUnavailable("etcd is away.")
         for step in self.script:
             for id_ in ids:
                 self.rollouts[id_] = self.rollouts[id_].model_copy(update=step)

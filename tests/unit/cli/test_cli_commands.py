@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from orca import errors
+from orca.cli import follow
 from orca.client import schema
 from orca.spec.service import ServiceSpec
 from orca.telemetry import traceparent
@@ -129,6 +130,27 @@ def test_deploy_that_takes_longer_than_allowed_says_that_it_goes_on(
     assert done.code == 8
     assert "shop/web (revision 1, 0/1 ready, readiness of slot 0). The rollout goes on" in done.err
     assert control.rollouts["r1"].phase == "progressing"
+
+
+def test_deploy_goes_on_watching_after_the_stream_broke(
+    cli: Cli, api: Api, control: Scripted, root: Path
+) -> None:
+    cli.monkeypatch.setattr(follow, "RECONNECT_PAUSE_SECONDS", 0.0)
+    control.broken_watches = 3
+    done = cli("deploy", "web", "-y", "-C", str(root))
+    assert done.code == 0, done.err
+    assert done.out.startswith("✓ shop/web  revision 1, 1/1 ready")
+
+
+def test_deploy_whose_stream_stays_broken_says_that_it_goes_on(
+    cli: Cli, api: Api, control: Scripted, root: Path
+) -> None:
+    cli.monkeypatch.setattr(follow, "RECONNECT_PAUSE_SECONDS", 0.0)
+    control.broken_watches = 1000
+    done = cli("deploy", "web", "-y", "-C", str(root))
+    assert done.code == 7
+    assert "etcd is away. What was accepted goes on without being watched." in done.err
+    assert 1000 - control.broken_watches == follow.RECONNECT_ATTEMPTS_MAX + 1
 
 
 def test_deploy_detached_returns_while_the_rollout_goes_on(
