@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from orca import errors
@@ -21,11 +21,12 @@ from orca.model.ids import CommandId, Epoch, ReplicaId
 from orca.model.node import NodeFacts
 from orca.model.replica import ReplicaState, ReplicaStatus
 from orca.node import naming, steps, streams
-from orca.node import replica as replicas
+from orca.node import replica_messages as replicas
 from orca.node import session as sessions
 from orca.node import watcher as watching
 from orca.node.host import Host
 from orca.node.record import ReplicaRecord, record_of
+from orca.node.replica import ReplicaActor
 from orca.node.runtime import ContainerSummary, EngineFacts
 from orca.node.settings import NodeSettings
 from orca.rpc import messages
@@ -131,8 +132,8 @@ class NodeAgent(Actor[AgentMessage]):
         )
 
     def _spawn(self, replica: ReplicaId) -> None:
-        def build() -> replicas.ReplicaActor:
-            return replicas.ReplicaActor(
+        def build() -> ReplicaActor:
+            return ReplicaActor(
                 self._host,
                 self.context.me,
                 self._records[replica],
@@ -220,7 +221,7 @@ class NodeAgent(Actor[AgentMessage]):
         project = record.replica.service.project
         if any(each.replica.service.project == project for each in self._records.values()):
             return
-        owner = {naming.CLUSTER: self._host.cluster, naming.PROJECT: project}
+        owner = naming.owner(cluster=self._host.cluster, project=project)
         name = naming.project_network(project)
         self.context.start(
             self._host.runtime.remove_network_if_unused(name, labels=owner),
@@ -419,8 +420,7 @@ class NodeAgent(Actor[AgentMessage]):
         self._assignments[replica] = assignment
         self._dismissed.pop(replica, None)
         if replica in self._children:
-            fresh, known = record_of(assignment), self._records[replica]
-            self._records[replica] = replace(fresh, attempt=known.attempt, restarts=known.restarts)
+            self._records[replica] = record_of(assignment, self._records[replica])
             self._children[replica].tell(replicas.Want(assignment))
             return
         self._records[replica] = record_of(assignment)

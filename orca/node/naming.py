@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from orca.model.container import ContainerSpec
 from orca.model.ids import NodeId, ReplicaId
 from orca.model.replica import Replica
 from orca.rpc.messages import Assignment
@@ -79,16 +80,22 @@ def project_network(project: str) -> str:
     return f"orca-{project}"
 
 
-def network(assignment: Assignment) -> str:
+def network(project: str, spec: ContainerSpec) -> str:
     """The network a replica joins."""
-    return assignment.container.network or project_network(assignment.replica.service.project)
+    return spec.network or project_network(project)
+
+
+def owner(*, cluster: str, project: str) -> dict[str, str]:
+    """Labels of what the replicas of a project share."""
+    return {CLUSTER: cluster, PROJECT: project}
 
 
 def aliases(assignment: Assignment) -> tuple[str, ...]:
     """Names by which the other containers of its network reach a replica."""
-    if network(assignment) in _HOSTLESS:
+    replica, spec = assignment.replica, assignment.container
+    if network(replica.service.project, spec) in _HOSTLESS:
         return ()
-    return tuple(dict.fromkeys((assignment.replica.service.name, *assignment.container.aliases)))
+    return tuple(dict.fromkeys((replica.service.name, *spec.aliases)))
 
 
 def volume(project: str, name: str) -> str:

@@ -95,17 +95,20 @@ class Health:
     """Whether it has stayed up for `SETTLE_SECONDS`."""
 
     @classmethod
-    def begin(cls, spec: ContainerSpec, *, age_seconds: float = 0.0) -> Health:
+    def begin(cls, spec: ContainerSpec, *, age_seconds: float = 0.0, ready: bool = False) -> Health:
         """Nothing asked yet of a container that has been up for `age_seconds`.
 
-        A service with a port and no readiness probe is ready when it listens.
+        `ready` says that it already was: it stays so until its probes show otherwise. A service with a
+        port and no readiness probe is ready when it listens.
         """
 
         def gauge(probe: Probe | None, *, eager: bool = True) -> Gauge | None:
             if probe is None:
                 return None
             delay = max(0.0, probe.initial_delay_seconds - age_seconds)
-            return Gauge(probe=probe, eager=eager, delay_seconds=delay)
+            return Gauge(
+                probe=probe, eager=eager, delay_seconds=delay, passing=ready, ever_passed=ready
+            )
 
         return cls(
             startup=gauge(spec.startup),

@@ -24,7 +24,7 @@ import msgspec
 from orca import errors
 from orca.model.container import ContainerSpec, Probe, ProbeKind
 from orca.model.ids import Epoch, NodeId, ReplicaId
-from orca.model.replica import Replica
+from orca.model.replica import Replica, ReplicaState
 from orca.rpc.messages import Assignment
 
 log = logging.getLogger(__name__)
@@ -53,6 +53,9 @@ class ReplicaRecord:
     settled_name: bool = False
     attempt: int = 1
     restarts: int = 0
+    final: ReplicaState = ReplicaState.ASSIGNED
+    """`FAILED` or `STOPPED` once it is so: what was given up is not taken up again."""
+    permanent: bool = False
 
 
 def redacted(spec: ContainerSpec) -> ContainerSpec:
@@ -75,8 +78,16 @@ def _without_command(probe: Probe | None) -> Probe | None:
     return None
 
 
-def record_of(assignment: Assignment) -> ReplicaRecord:
-    """What may be written down of an assignment."""
+def record_of(assignment: Assignment, known: ReplicaRecord | None = None) -> ReplicaRecord:
+    """What may be written down of an assignment; what became of it so far is kept from `known`."""
+    if known is not None:
+        return replace(
+            record_of(assignment),
+            attempt=known.attempt,
+            restarts=known.restarts,
+            final=known.final,
+            permanent=known.permanent,
+        )
     return ReplicaRecord(
         replica=assignment.replica,
         container=redacted(assignment.container),

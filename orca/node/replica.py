@@ -13,19 +13,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, assert_never
 
 from orca import errors
 from orca.actors.actor import Actor, Ref
-from orca.model.container import Probe, ProbeKind
+from orca.model.container import ContainerSpec
 from orca.model.ids import ReplicaId
 from orca.model.replica import Desired, ReplicaState, ReplicaStatus, can_follow
-from orca.node import naming, probe_state, steps
+from orca.node import naming, steps
 from orca.node.host import Host
 from orca.node.obituary import Obituary
-from orca.node.probe_state import Health
+from orca.node.pulse import Pulse
 from orca.node.record import ReplicaRecord, record_of
+from orca.node.replica_messages import (
+    Answer,
+    Changed,
+    Dismiss,
+    DockerAway,
+    DockerBack,
+    Due,
+    Gone,
+    Look,
+    ReplicaMessage,
+    ReplicaNews,
+    StepDone,
+    StepFailed,
+    Surveyed,
+    Suspect,
+    Want,
+)
 from orca.node.runtime import Container, ContainerEvent, ContainerState
 from orca.plan.restart import GiveUp, backoff_seconds, next_restart
 from orca.rpc.messages import Assignment
@@ -33,116 +50,9 @@ from orca.rpc.messages import Assignment
 log = logging.getLogger(__name__)
 
 SETTLE_RETRY_SECONDS = 0.5
-AWAY_PACE_SECONDS = 1.0
-"""Probes go on at least this often while Docker does not answer: they are all that is known."""
 
 _EXPECTED = {"make": ("create",), "start": ("start",)}
 """Events that a step brings about itself: no reason to look again."""
-
-# --- what it is told ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """What the leader wants now."""
-
-    assignment: Assignment
-
-
-@dataclass(frozen=True, slots=True)
-class Dismiss:
-    """The leader knows this replica no more: take it down."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """Look at the container again; `event` is what made somebody think so."""
-
-    event: ContainerEvent | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DockerAway:
-    """Docker does not answer."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class DockerBack:
-    """Docker answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A step ended well."""
-
-    step: str
-    outcome: Any
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    """A step ended with an error."""
-
-    step: str
-    error: errors.OrcaError
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    """It is time for something: `probe:<name>`, `retry`, `settled`, `name`."""
-
-    what: str
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A probe was answered; `error` when nothing was learned."""
-
-    name: str
-    attempt: int
-    reason: str = ""
-    error: errors.OrcaError | None = None
-
-
-ReplicaMessage = Want | Dismiss | Look | DockerAway | DockerBack | _Done | _Failed | _Due | _Answer
-
-# --- what it tells ------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """Its status changed."""
-
-    status: ReplicaStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Surveyed:
-    """It knows where it stands since it was started: its status may be believed."""
-
-    replica: ReplicaId
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """Nothing of it is left on this host."""
-
-    replica: ReplicaId
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """Docker did not answer it."""
-
-    reason: str
-
-
-ReplicaNews = Changed | Surveyed | Gone | Suspect
 
 
 class ReplicaActor(Actor[ReplicaMessage]):
@@ -165,8 +75,8 @@ class ReplicaActor(Actor[ReplicaMessage]):
         """With secrets; None while only the record is known."""
         self._dismissed = dismissed
         self._away = away
-        self._outage = bool(away)
-        """Docker was away since the container was last seen running."""
+        self._outage = True
+        """Docker or this agent was away since the container was last seen running."""
         self._container: Container | None = None
         self._image = ""
         self._looked = False
@@ -176,17 +86,20 @@ class ReplicaActor(Actor[ReplicaMessage]):
         self._gone = False
         self._row = 0
         self._troubles = 0
-        self._health: Health | None = None
         self._death = Obituary()
         self._buried = ("", 0.0)
+        self._seen_to_die = False
+        """An event said that it died; no look has shown it yet."""
         self._unstarted = False
         """The last start failed: that the container does not run is no death."""
         self._status = ReplicaStatus(
             replica=record.replica.id,
-            state=ReplicaState.ASSIGNED,
+            state=record.final,
+            permanent=record.permanent,
             attempt=record.attempt,
             restarts=record.restarts,
             port=record.container.port,
+            reason="it had ended before this agent started" if record.final.is_final else "",
         )
 
     @property
@@ -195,7 +108,10 @@ class ReplicaActor(Actor[ReplicaMessage]):
 
     async def started(self) -> None:
         """Report once, then look for a container to adopt."""
-        self._say(reason=self._away)
+        self._pulse = Pulse(self.context, self._host.prober)
+        if self._away:
+            self._pulse.docker_left()
+        self._say()
         self._advance()
 
     async def receive(self, message: ReplicaMessage) -> None:
@@ -212,19 +128,24 @@ class ReplicaActor(Actor[ReplicaMessage]):
                 self._docker_left(message.reason)
             case DockerBack():
                 self._docker_returned()
-            case _Done():
+            case StepDone():
                 self._done(message.step, message.outcome)
-            case _Failed():
+            case StepFailed():
                 self._failed(message.step, message.error)
-            case _Due():
+            case Due():
                 self._due(message)
-            case _Answer():
+            case Answer():
                 self._answered(message)
             case _:
                 assert_never(message)
         self._advance()
 
     # --- the next step ---
+
+    @property
+    def _spec(self) -> ContainerSpec:
+        """The whole spec; without a master only what the record holds of it."""
+        return self._record.container if self._assignment is None else self._assignment.container
 
     @property
     def _stopping(self) -> bool:
@@ -235,7 +156,9 @@ class ReplicaActor(Actor[ReplicaMessage]):
             return
         if self._stopping:
             self._take_down()
-        elif self._waiting or self._status.state.is_final:
+        elif self._status.state.is_final:
+            self._survey()
+        elif self._waiting:
             return
         elif not self._looked:
             self._look()
@@ -264,8 +187,8 @@ class ReplicaActor(Actor[ReplicaMessage]):
         self.context.start(
             work,
             key="step",
-            done=lambda outcome: _Done(step, outcome),
-            failed=lambda error: _Failed(step, error),
+            done=lambda outcome: StepDone(step, outcome),
+            failed=lambda error: StepFailed(step, error),
         )
 
     def _drop_work(self) -> None:
@@ -310,16 +233,25 @@ class ReplicaActor(Actor[ReplicaMessage]):
         ):
             self._say(reason="its secret files are gone; waiting for a master to send them")
             return
-        self._do("start", steps.begin(self._host, self._id, container.id, secret_files=files))
+        work = steps.begin(
+            self._host, self._record, container.id, secret_files=files, again=self._unstarted
+        )
+        self._do("start", work)
 
     def _run(self, container: Container) -> None:
         """The container runs: probe it, and let it have its name."""
         self._outage = self._unstarted = False
-        if self._health is not None:
+        if self._pulse.beats:
             return
         self._troubles = 0
         age = max(0.0, self._host.now() - container.started_at)
-        self._health = Health.begin(self._record.container, age_seconds=age)
+        self._pulse.begin(
+            container,
+            self._spec,
+            age_seconds=age,
+            attempt=self._status.attempt,
+            ready=self._status.ready,
+        )
         self._say(
             state=ReplicaState.RUNNING,
             container_id=container.id,
@@ -330,17 +262,14 @@ class ReplicaActor(Actor[ReplicaMessage]):
             ready=self._ready,
             reason=self._running_reason,
         )
-        self._schedule_probes()
-        if not self._health.settled:
-            self._after(probe_state.SETTLE_SECONDS - age, "settled")
-        if self._health.readiness is None or age < probe_state.SETTLE_SECONDS:
+        if self._pulse.tells_at_once:
             self._survey()
         self._settle_name()
 
     # --- ends of runs ---
 
     def _died(self, container: Container) -> None:
-        self._quiet()
+        self._pulse.end()
         self._buried = (container.id, container.finished_at)
         self._say(ready=False, address="")
         if self._outage:
@@ -349,7 +278,7 @@ class ReplicaActor(Actor[ReplicaMessage]):
         self._mourn(container)
         if self._record.replica.desired is Desired.DRAIN:
             self._say(state=ReplicaState.STOPPED, reason=self._death.reason)
-            self._survey()
+            self._end_for_good()
             return
         if self._death.hopeless:
             self._give_up(self._death.reason, permanent=True)
@@ -376,8 +305,8 @@ class ReplicaActor(Actor[ReplicaMessage]):
         self.context.start(
             steps.last_lines(self._host, container),
             key="mourn",
-            done=lambda lines: _Done("mourn", lines),
-            failed=lambda error: _Failed("mourn", error),
+            done=lambda lines: StepDone("mourn", lines),
+            failed=lambda error: StepFailed("mourn", error),
         )
 
     def _restart(self, *, delay_seconds: float) -> None:
@@ -394,7 +323,7 @@ class ReplicaActor(Actor[ReplicaMessage]):
 
     def _new_attempt(self, *, restarts: int) -> None:
         state = ReplicaState.STARTING if self._container else ReplicaState.PULLING
-        self._health = None
+        self._pulse.end()
         self._say(
             state=state,
             attempt=self._status.attempt + 1,
@@ -409,7 +338,7 @@ class ReplicaActor(Actor[ReplicaMessage]):
             self._advance()
 
     def _give_up(self, reason: str, *, permanent: bool) -> None:
-        self._quiet()
+        self._pulse.end()
         log.warning(
             "replica %s of %s has failed: %s", self._id, self._record.replica.service, reason
         )
@@ -420,19 +349,15 @@ class ReplicaActor(Actor[ReplicaMessage]):
             permanent=permanent,
             next_restart_at=0.0,
         )
+        self._end_for_good()
+
+    def _end_for_good(self) -> None:
+        permanent = self._status.permanent
+        self._keep(replace(self._record, final=self._status.state, permanent=permanent))
         self._survey()
 
-    def _quiet(self) -> None:
-        """Ask no more probes of a run that is over."""
-        self._health = None
-        for name in ("startup", "readiness", "liveness"):
-            self.context.cancel(f"probe:{name}")
-            self.context.cancel(f"ask:{name}")
-        self.context.cancel("settled")
-        self.context.cancel("name")
-
     def _take_down(self) -> None:
-        self._quiet()
+        self._pulse.end()
         self.context.cancel("mourn")
         self._say(
             state=ReplicaState.STOPPING,
@@ -472,23 +397,23 @@ class ReplicaActor(Actor[ReplicaMessage]):
     def _saw(self, seen: Container | None) -> None:
         """Compare what is there with what was there."""
         before, self._container = self._container, seen
-        self._looked = True
+        self._looked, self._seen_to_die = True, False
         if seen is None and before is not None:
             self._vanished()
         elif seen is not None and seen.running and self._was_restarted_by_others(before, seen):
-            self._quiet()
+            self._pulse.end()
+            self._say(ready=False)
             self._new_attempt(restarts=self._status.restarts + 1)
 
     def _was_restarted_by_others(self, before: Container | None, seen: Container) -> bool:
-        return (
-            self._health is not None and before is not None and before.started_at != seen.started_at
-        )
+        return self._pulse.beats and before is not None and before.started_at != seen.started_at
 
     def _vanished(self) -> None:
         """Somebody removed the container: that is a death without a body."""
-        self._quiet()
+        self._pulse.end()
         if self._record.replica.desired is Desired.DRAIN:
             self._say(state=ReplicaState.STOPPED, ready=False, reason="its container was removed")
+            self._end_for_good()
             return
         self._say(reason="its container was removed by somebody else")
         delay = backoff_seconds(self._row)
@@ -540,9 +465,11 @@ class ReplicaActor(Actor[ReplicaMessage]):
     # --- what others saw ---
 
     def _wanted(self, assignment: Assignment) -> None:
+        if self._assignment is None and assignment.container != self._record.container:
+            # Exec probes are known only now: begin anew, without doubting what was ready.
+            self._pulse.end()
         self._assignment = assignment
-        fresh = record_of(assignment)
-        self._keep(replace(fresh, attempt=self._record.attempt, restarts=self._record.restarts))
+        self._keep(record_of(assignment, self._record))
         if self._stopping:
             self._drop_work()
         elif self._status.state is ReplicaState.RUNNING:
@@ -562,8 +489,9 @@ class ReplicaActor(Actor[ReplicaMessage]):
         mine = self._container is not None and event is not None
         if mine and event and self._container and event.container != self._container.id:
             return
-        if event is not None and event.action == "die" and self._health is not None:
-            # No request may be sent there any more, whatever the look will show.
+        if event is not None and event.action == "die" and self._pulse.beats:
+            # No request may be sent there any more, even if Docker does not live to confirm it.
+            self._seen_to_die = True
             self._say(ready=False)
         if event is None or event.action not in _EXPECTED.get(self._step, ()):
             self._looked = False
@@ -573,116 +501,70 @@ class ReplicaActor(Actor[ReplicaMessage]):
             return
         self._away = reason
         self._outage = True
+        self._pulse.docker_left()
         if self._step:
             self.context.cancel("step")
             self._step = ""
         self._say(ready=self._ready, reason=reason)
         self._survey()
-        self._ask_soon()
 
     def _docker_returned(self) -> None:
         if self._away:
             self._away = ""
+            self._pulse.docker_returned()
             self.context.cancel("retry")
             self._waiting = False
             self._say(ready=self._ready, reason=self._running_reason)
         self._looked = False
 
-    def _due(self, due: _Due) -> None:
+    def _due(self, due: Due) -> None:
         if due.what == "retry":
             self._waiting = False
             return
-        if due.attempt != self._status.attempt or self._health is None:
+        if due.attempt != self._status.attempt:
             return
-        if due.what == "settled":
-            self._health = replace(self._health, settled=True)
-            self._report_health()
-        elif due.what == "name":
+        if due.what == "name":
             self._settle_name()
-        else:
-            self._ask(due.what.removeprefix("probe:"))
+        elif self._pulse.beats:
+            self._pulse.due(due.what)
+            self._say(ready=self._ready, reason=self._running_reason)
 
     def _after(self, seconds: float, what: str) -> None:
-        self.context.after(seconds, _Due(what, self._status.attempt), key=what)
+        self.context.after(seconds, Due(what, self._status.attempt), key=what)
 
     # --- health ---
 
     @property
     def _ready(self) -> bool:
-        """Without Docker only what the network shows counts."""
-        if self._health is None:
-            return False
-        readiness = self._health.readiness
-        by_network = readiness is not None and readiness.probe.kind is not ProbeKind.EXEC
-        return self._health.ready and (by_network or not self._away)
+        return self._pulse.ready and not self._seen_to_die
 
     @property
     def _running_reason(self) -> str:
         if self._away:
             return self._away
-        if self._health is None:
+        if not self._pulse.beats:
             return self._status.reason
-        return self._health.reason
+        if not self._pulse.reason or not self._death.reason:
+            return self._pulse.reason
+        return f"{self._pulse.reason}; its last run {self._death.reason}"
 
-    def _report_health(self) -> None:
+    def _answered(self, answer: Answer) -> None:
+        if not self._pulse.beats or answer.attempt != self._status.attempt:
+            return
+        if isinstance(answer.error, errors.DockerUnavailable):
+            self._agent.tell(Suspect(answer.error.message))
+        self._pulse.answered(answer)
         self._say(ready=self._ready, reason=self._running_reason)
-
-    def _schedule_probes(self) -> None:
-        if self._health is None:
-            return
-        for name in self._health.due:
-            if not self.context.busy(f"probe:{name}") and not self.context.busy(f"ask:{name}"):
-                gauge: probe_state.Gauge = getattr(self._health, name)
-                pace = gauge.pace_seconds
-                self._after(min(pace, AWAY_PACE_SECONDS) if self._away else pace, f"probe:{name}")
-
-    def _ask_soon(self) -> None:
-        if self._health is not None and "readiness" in self._health.due and self._health.readiness:
-            self._after(0.0, "probe:readiness")
-
-    def _ask(self, name: str) -> None:
-        gauge: probe_state.Gauge | None = getattr(self._health, name)
-        if gauge is None or self._container is None:
-            return
-        attempt = self._status.attempt
-        self.context.start(
-            self._question(gauge.probe, self._container),
-            key=f"ask:{name}",
-            done=lambda reason: _Answer(name, attempt, reason=reason),
-            failed=lambda error: _Answer(name, attempt, error=error),
-        )
-
-    def _question(self, probe: Probe, container: Container) -> Coroutine[Any, Any, str]:
-        return self._host.prober.ask(
-            probe,
-            container=container.id,
-            address=container.address,
-            port=self._record.container.port,
-        )
-
-    def _answered(self, answer: _Answer) -> None:
-        if self._health is None or answer.attempt != self._status.attempt:
-            return
-        if answer.error is not None:
-            if isinstance(answer.error, errors.DockerUnavailable):
-                self._agent.tell(Suspect(answer.error.message))
-        else:
-            self._health = self._health.observe(
-                answer.name, ok=not answer.reason, reason=answer.reason
-            )
-        self._report_health()
-        if answer.name in ("readiness", "startup"):
+        if answer.name != "liveness":
             self._survey()
-        if (fatal := self._health.fatal) and not self._step and not self._away:
-            self._end_run(fatal)
-        else:
-            self._schedule_probes()
+        if self._pulse.fatal and not self._step and not self._away:
+            self._end_run(self._pulse.fatal)
 
     def _end_run(self, reason: str) -> None:
         """A container that lives and does not work is ended; its death is then a death like any."""
         if self._container is None:
             return
-        self._quiet()
+        self._pulse.end()
         self._death = self._death.because(reason)
         self._say(ready=False, reason=f"being restarted: {reason}")
         grace = self._record.container.stop_grace_seconds
@@ -700,8 +582,8 @@ class ReplicaActor(Actor[ReplicaMessage]):
         self.context.start(
             steps.settle_name(self._host, self._record.replica, container),
             key="naming",
-            done=lambda name: _Done("name", name),
-            failed=lambda error: _Failed("name", error),
+            done=lambda name: StepDone("name", name),
+            failed=lambda error: StepFailed("name", error),
         )
 
     def _named(self, name: str) -> None:

@@ -106,8 +106,8 @@ def _request(
         image=image,
         spec=assignment.container,
         labels=naming.labels(assignment, cluster=host.cluster, node=host.node),
-        networks=(naming.network(assignment),),
-        owner={naming.CLUSTER: host.cluster, naming.PROJECT: project},
+        networks=(naming.network(project, assignment.container),),
+        owner=naming.owner(cluster=host.cluster, project=project),
         aliases=naming.aliases(assignment),
         volumes=tuple(
             VolumeMount(
@@ -122,18 +122,32 @@ def _request(
 
 
 async def begin(
-    host: Host, replica: ReplicaId, container: str, *, secret_files: Mapping[str, str]
+    host: Host,
+    record: ReplicaRecord,
+    container: str,
+    *,
+    secret_files: Mapping[str, str],
+    again: bool,
 ) -> Container:
-    """Start it and look at it. Raises `NotFound` when it vanished."""
+    """Start it and look at it; `again` after a start that failed. Raises `NotFound` when it vanished."""
     if secret_files:
         # A reboot of the host took them away.
-        host.secrets.write(replica, secret_files)
+        host.secrets.write(record.replica.id, secret_files)
     async with _bounded(START_SECONDS, "start the container"):
+        if again:
+            await _mend_network(host, record)
         await host.runtime.start(container)
         found = await host.runtime.inspect(container)
     if found is None:
         raise errors.NotFound(f"container {container[:12]} vanished while it started")
     return found
+
+
+async def _mend_network(host: Host, record: ReplicaRecord) -> None:
+    """While nothing ran, somebody may have pruned the network."""
+    project = record.replica.service.project
+    owner = naming.owner(cluster=host.cluster, project=project)
+    await host.runtime.ensure_network(naming.network(project, record.container), labels=owner)
 
 
 async def interrupt(host: Host, container: str, *, grace_seconds: float) -> Container | None:

@@ -18,6 +18,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from orca import errors
 from orca.model.container import ContainerSpec, Probe, ProbeKind, PullPolicy
@@ -672,4 +673,5 @@ def _digest(text: str) -> str:
 
 
 def _stamped(output: Output, at: float) -> Output:
-    return replace(output, data=f"{at:.9f} ".encode() + output.data)
+    moment = datetime.fromtimestamp(at, tz=UTC)
+    return replace(output, data=f"{moment:%Y-%m-%dT%H:%M:%S.%f}000Z ".encode() + output.data)
