@@ -78,6 +78,8 @@ async def _serve(
         await handle(session)
     except Unavailable as error:
         await context.abort(grpc.StatusCode.UNAVAILABLE, error.message)
+    finally:
+        await session.close()
 
 
 class _Nodes(node_pb2_grpc.NodeServiceServicer):

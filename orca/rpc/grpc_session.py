@@ -1,4 +1,8 @@
-"""A `Session` over one bidirectional gRPC stream, the same for both ends."""
+"""A `Session` over one bidirectional gRPC stream, the same for both ends.
+
+The hard part is cancellation. A task that stops waiting for a message must not end the stream, but that
+is what grpc.aio makes of a cancelled read or write; so operations run as futures that outlive who waits.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from orca.errors import Unavailable
 
 Out = TypeVar("Out")
 In = TypeVar("In")
+T = TypeVar("T")
 
 OPTIONS: list[tuple[str, int]] = [
     ("grpc.max_receive_message_length", 64 << 20),
@@ -57,6 +62,7 @@ class GrpcSession(Generic[Out, In]):
         self._decode = decode
         self._end = end
         self._writing = asyncio.Lock()
+        self._pending_read: asyncio.Future[Any] | None = None
         self._closed = False
 
     @property
@@ -64,16 +70,9 @@ class GrpcSession(Generic[Out, In]):
         return self._peer
 
     async def send(self, message: Out) -> None:
-        try:
-            async with self._writing:
-                await self._stream.write(self._encode(message))
-        except (grpc.RpcError, asyncio.InvalidStateError) as error:
-            raise self._broken(error) from error
-        except asyncio.CancelledError:
-            # grpc.aio cancels the writer when the peer ends the call; ours is only ours.
-            if asyncio.current_task() is not None and asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                raise
-            raise self._broken(None) from None
+        async with self._writing:
+            write = asyncio.ensure_future(self._stream.write(self._encode(message)))
+            await self._outcome(write)
 
     async def receive(self) -> In:
         while True:
@@ -82,17 +81,26 @@ class GrpcSession(Generic[Out, In]):
                 return message
 
     async def _read(self) -> Any:
-        try:
-            raw = await self._stream.read()
-        except (grpc.RpcError, asyncio.InvalidStateError) as error:
-            raise self._broken(error) from error
-        except asyncio.CancelledError:
-            if asyncio.current_task() is not None and asyncio.current_task().cancelling():  # type: ignore[union-attr]
-                raise
-            raise self._broken(None) from None
+        """One message. A caller that gives up waiting leaves the read to the next one."""
+        if self._pending_read is None:
+            self._pending_read = asyncio.ensure_future(self._stream.read())
+        raw = await self._outcome(self._pending_read)
+        self._pending_read = None
         if raw is grpc.aio.EOF:  # type: ignore[attr-defined]
             raise self._broken(None)
         return raw
+
+    async def _outcome(self, operation: asyncio.Future[T]) -> T:
+        """What a stream operation gives. It is never cancelled: grpc.aio would cancel the whole call."""
+        await asyncio.wait({operation})
+        if operation.cancelled():
+            raise self._broken(None)
+        error = operation.exception()
+        if error is None:
+            return operation.result()
+        if isinstance(error, grpc.RpcError | asyncio.InvalidStateError):
+            raise self._broken(error) from error
+        raise error
 
     def _broken(self, error: BaseException | None) -> Unavailable:
         if isinstance(error, grpc.aio.AioRpcError):
@@ -100,6 +108,10 @@ class GrpcSession(Generic[Out, In]):
         return Unavailable(f"the connection to {self._peer} ended")
 
     async def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            await self._end()
+        if self._closed:
+            return
+        self._closed = True
+        await self._end()
+        if self._pending_read is not None:
+            self._pending_read.cancel()
+            await asyncio.gather(self._pending_read, return_exceptions=True)

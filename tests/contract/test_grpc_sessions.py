@@ -107,6 +107,19 @@ async def test_stream_that_is_closed_at_once_loses_nothing(
     assert echo[0].received == [str(number).encode() for number in range(200)]
 
 
+async def test_receiver_that_gives_up_waiting_does_not_end_the_stream(
+    echo: tuple[Echo, GrpcServer], dialer: GrpcDialer
+) -> None:
+    session = await dialer.node_session()
+    await session.send(HELLO)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(session.receive(), 0.05)
+    await session.send(Heartbeat(sequence=7))
+    answer = await asyncio.wait_for(session.receive(), 5)
+    assert answer == HeartbeatAck(sequence=7, epoch=Epoch(1))
+    await session.close()
+
+
 async def test_refusal_by_the_master_is_unavailable_with_its_reason(dialer: GrpcDialer) -> None:
     session = await dialer.proxy_session()
     with pytest.raises(Unavailable, match="does not lead"):
