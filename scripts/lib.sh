@@ -168,5 +168,7 @@ start_docker_by_hand() {
     die "dockerd did not start" "The end of $DOCKER_LOG is above. See docs/troubleshooting.md."
 }
 
-# is_static PROGRAM   Whether it runs in an image that has nothing else.
-is_static() { [[ $(ldd "$1" 2>&1) == *@(not a dynamic executable|statically linked)* ]]; }
+# Whether the busybox on PATH runs in an image that has nothing else.
+has_static_busybox() {
+    have busybox && [[ $(ldd "$(command -v busybox)" 2>&1) == *@(not a dynamic executable|statically linked)* ]]
+}

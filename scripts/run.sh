@@ -27,7 +27,7 @@ print("" if value is None else value)' "$@"
 # Prints the path of a static busybox. Taken out of its package, not installed: the package would
 # replace an installed dynamic one.
 find_busybox() {
-    if have busybox && is_static "$(command -v busybox)"; then
+    if has_static_busybox; then
         command -v busybox
         return
     fi
@@ -40,11 +40,12 @@ find_busybox() {
 }
 
 build_image() {
-    local busybox
+    local busybox said
     busybox=$(find_busybox)
     [ -n "$busybox" ] || die "the package busybox-static holds no busybox"
-    note "$(engine build --tag "$IMAGE" --context "$EXAMPLE/image" --busybox "$busybox")" ||
+    said=$(engine build --tag "$IMAGE" --context "$EXAMPLE/image" --busybox "$busybox") ||
         die "the example's image could not be built"
+    note "$said"
 }
 
 start_server() {

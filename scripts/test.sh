@@ -53,7 +53,7 @@ fast() { tier "fast tests (unit, actor, simulation)" -n "${WORKERS:-2}" tests/un
 packages() {
     provide dockerd:docker.io iptables:iptables ip:iproute2 etcd:etcd-server curl:curl zsh:zsh fish:fish
     provide docker:docker-cli # Debian 12 has it in docker.io
-    have busybox && is_static "$(command -v busybox)" || apt_install busybox-static
+    has_static_busybox || apt_install busybox-static
 }
 
 host() {
