@@ -130,7 +130,7 @@ class Fenced(Conflict):
 
 
 class Unavailable(OrcaError):
-    """A part that is needed does not answer; nothing was changed."""
+    """A part that is needed does not answer. Whether the last request was done may be unknown."""
 
     kind = "unavailable"
     exit_code = 7
@@ -216,9 +216,11 @@ class ProxyConfigRejected(Failed):
 
 
 def _tree(root: type[OrcaError]) -> dict[str, type[OrcaError]]:
+    """Classes by kind; a subclass that has no kind of its own does not take its parent's place."""
     found = {root.kind: root}
     for child in root.__subclasses__():
-        found |= _tree(child)
+        for kind, cls in _tree(child).items():
+            found.setdefault(kind, cls)
     return found
 
 

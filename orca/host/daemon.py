@@ -15,6 +15,7 @@ from orca.client.http import OrcaClient
 from orca.client.settings import ClientSettings
 from orca.errors import Conflict, DeadlineExceeded, Failed, NoServer, OrcaError, from_kind
 from orca.host import storage
+from orca.host.configuration import not_yet, read
 from orca.host.options import Home, ServerOptions
 from orca.processes import PidLock
 from orca.proxy.envoy import EnvoyServer
@@ -26,11 +27,13 @@ STOP_SERVICES_SECONDS = 120.0
 POLL_SECONDS = 0.05
 
 
-def start(options: ServerOptions) -> None:
+def start(options: ServerOptions) -> tuple[str, ...]:
     """Start a server in the background; returns once its API is ready.
 
-    Raises what prevented the start, as the server itself said it.
+    The result is what cluster.toml asks for and this version cannot do. Raises what prevented the
+    start, as the server itself said it.
     """
+    cluster = read(options.config_root).cluster
     home = Home(options.home)
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if pid := PidLock(home.pid_file).holder():
@@ -40,6 +43,7 @@ def start(options: ServerOptions) -> None:
         )
     child = _spawn(options, home)
     asyncio.run(_until_ready(child, home))
+    return not_yet(cluster)
 
 
 def _spawn(options: ServerOptions, home: Home) -> subprocess.Popen[bytes]:

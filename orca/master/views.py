@@ -85,7 +85,9 @@ def judge(edition: Edition, of: ServiceView, now: float) -> tuple[str, str]:
     if service.removed or service.stopped:
         if not of.replicas:
             return "stopped", "stopped by the user"
-        return "stopping", edition.waiting.get(service.id, f"{len(of.replicas)} replicas left")
+        return "stopping", edition.waiting.get(
+            service.id, f"{_count(len(of.replicas), 'replica')} left"
+        )
     ready = of.ready_count()
     if silent := _silent(edition.snapshot, of, now):
         return "unknown", silent
@@ -133,7 +135,11 @@ def _not_ready(of: ServiceView) -> str:
         if of.is_current(replica) and status and not of.is_ready(replica) and status.reason:
             return f"slot {replica.slot}: {status.reason}"
     missing = of.wanted - of.ready_count()
-    return f"{missing} of {of.wanted} replicas are not ready" if missing > 0 else ""
+    return f"{missing} of {_count(of.wanted, 'replica')} not ready" if missing > 0 else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def replica_view(
@@ -205,14 +211,14 @@ def _waiting(edition: Edition, of: ServiceView) -> str:
     if blocked := edition.waiting.get(of.service.id):
         return blocked
     if not of.wanted:
-        return f"{len(of.replicas)} replicas to stop" if of.replicas else ""
+        return f"{_count(len(of.replicas), 'replica')} to stop" if of.replicas else ""
     return _not_ready(of) or _settling(of)
 
 
 def _settling(of: ServiceView) -> str:
     leaving = sum(not of.is_current(r) for r in of.replicas)
     if rollouts.newcomers(of) and leaving:
-        return f"{leaving} old replicas are draining or stopping"
+        return f"{_count(leaving, 'old replica')} draining or stopping"
     return "watching that it stays ready"
 
 

