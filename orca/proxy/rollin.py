@@ -6,10 +6,11 @@ before the routes that need them, and old ones go after the routes that needed t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from orca.proxy.envoy_config.listeners import STAT_PREFIX
 from orca.proxy.envoy_config.resources import Document, EnvoyConfig, Json
@@ -56,10 +57,15 @@ class Stages:
 def stages(config: EnvoyConfig, *, present: Mapping[str, Json]) -> Stages:
     """What to tell Envoy. `present` are the clusters it may be routing to now."""
     endpoints = {endpoints_part(name): document for name, document in config.endpoints.items()}
+    final = config.clusters_document()
+    leaving = present.keys() - config.clusters.keys()
     return Stages(
-        growth={**endpoints, CLUSTERS: config.clusters_document(also=present)},
+        growth={
+            **endpoints,
+            CLUSTERS: config.clusters_document(also=present) if leaving else final,
+        },
         switch={ROUTES: config.routes, LISTENERS: config.listeners},
-        removal={CLUSTERS: config.clusters_document()},
+        removal={CLUSTERS: final},
     )
 
 
@@ -68,7 +74,7 @@ def clusters_in(text: str | None) -> dict[str, Json]:
     if text is None:
         return {}
     try:
-        return {cluster["name"]: cluster for cluster in json.loads(text)["resources"]}
+        return {cluster["name"]: cluster for cluster in msgspec.json.decode(text)["resources"]}
     except (ValueError, KeyError, TypeError):  # a stranger's file: replaced as a whole
         return {}
 
@@ -78,7 +84,7 @@ def port_in(text: str | None) -> tuple[str, int] | None:
     if text is None:
         return None
     try:
-        where = json.loads(text)["resources"][0]["address"]["socket_address"]
+        where = msgspec.json.decode(text)["resources"][0]["address"]["socket_address"]
         return str(where["address"]), int(where["port_value"])
     except (ValueError, KeyError, TypeError, IndexError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 from orca.model.route import Backend, Endpoint, EndpointState
@@ -55,6 +56,7 @@ def cluster(name: str, *, endpoints_path: str) -> Json:
     )
 
 
+@functools.lru_cache(maxsize=10_000)  # of a thousand services, one changes at a time
 def endpoints(backend: Backend) -> Document:
     """Where a service's replicas are. Draining ones finish what they have and get nothing new."""
     name = str(backend.service)

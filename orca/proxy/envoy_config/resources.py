@@ -7,11 +7,12 @@ equality tells that a file was taken, and equal content never needs a new file.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
+
+import msgspec
 
 Json = dict[str, Any]
 
@@ -43,7 +44,7 @@ class Document:
     @classmethod
     def of(cls, resources: Sequence[Json], *, names: Sequence[str]) -> Document:
         """Wrap resources; `names` are theirs, in order."""
-        body = json.dumps(list(resources), separators=(",", ":"), sort_keys=True)
+        body = msgspec.json.encode(resources, order="sorted").decode()
         version = hashlib.sha256(body.encode()).hexdigest()[:16]
         text = f'{{"version_info":"{version}","resources":{body}}}\n'
         return cls(version, text, frozenset(names))

@@ -8,7 +8,9 @@ import json
 from dataclasses import replace
 
 import aiohttp
+import pytest
 from proxy_upstreams import API, WEB, Upstream, World
+from yarl import URL
 
 from orca.model.ids import ReplicaId
 from orca.model.route import Backend, Endpoint, Route, RouteTable
@@ -77,10 +79,47 @@ async def test_forwarded_headers_are_kept_behind_a_trusted_hop(
 async def test_hop_by_hop_headers_end_at_the_proxy(world: World, upstream: Upstream) -> None:
     await world.serve(upstream.endpoint())
     hop = {"Connection": "keep-alive", "Keep-Alive": "timeout=9", "Proxy-Connection": "keep-alive"}
-    async with world.get(headers=hop | {"TE": "gzip"}) as answer:
+    hop["Connection"] += ", x-private"
+    async with world.get(headers=hop | {"TE": "gzip", "X-Private": "1"}) as answer:
         headers = (await answer.json())["headers"]
         assert "keep-alive" not in answer.headers
-    assert not {"keep-alive", "proxy-connection", "te"} & headers.keys()
+    assert not {"keep-alive", "proxy-connection", "te", "x-private"} & headers.keys()
+
+
+@pytest.mark.parametrize(
+    ("sent", "seen"), [("/a//b", "/a//b"), ("/a%2Fb", "/a%2Fb"), ("/a/../b/./c", "/b/c")]
+)
+async def test_path_reaches_the_application_as_sent_but_for_dot_segments(
+    world: World, upstream: Upstream, sent: str, seen: str
+) -> None:
+    await world.serve(upstream.endpoint())
+    url = URL(world.url + sent, encoded=True)
+    async with world.client.get(url, headers={"Host": "shop.test"}) as answer:
+        assert (await answer.json())["path"] == seen
+
+
+async def test_dot_segments_do_not_lead_around_a_route(world: World, upstream: Upstream) -> None:
+    routes = (
+        Route(domain="shop.test", path="/public", service=WEB),
+        Route(domain="shop.test", path="/admin", service=API),
+    )
+    await world.envoy.apply(
+        RouteTable(
+            routes=routes, backends=(Backend(service=WEB, endpoints=(upstream.endpoint(),)),)
+        )
+    )
+    url = URL(world.url + "/public/../admin", encoded=True)
+    async with world.client.get(url, headers={"Host": "shop.test"}) as answer:
+        assert "no ready replica of shop/api" in await answer.text()
+
+
+async def test_headers_beyond_the_limit_are_refused(world: World, upstream: Upstream) -> None:
+    await world.serve(upstream.endpoint())
+    many = {f"X-Filler-{n}": "x" * 1000 for n in range(100)}
+    async with world.get(headers=many) as answer:
+        assert answer.status == 431
+    async with world.get(headers=dict(list(many.items())[:60])) as answer:
+        assert answer.status == 200
 
 
 async def test_websocket_is_carried_both_ways(world: World, upstream: Upstream) -> None:
