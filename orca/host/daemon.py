@@ -17,7 +17,7 @@ from orca.errors import Conflict, DeadlineExceeded, Failed, NoServer, OrcaError,
 from orca.host import storage
 from orca.host.configuration import not_yet, read
 from orca.host.options import Home, ServerOptions
-from orca.processes import PidLock
+from orca.processes import PidLock, is_running, record_of
 from orca.proxy.envoy import EnvoyServer
 from orca.proxy.settings import ProxySettings
 
@@ -154,12 +154,16 @@ async def _stop_services(home: Home, token: str | None) -> None:
 
 
 def _end(pid: int, home: Home) -> None:
+    record = record_of(pid)
+    if record is None:
+        return
     try:
         os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
         return
     deadline = time.monotonic() + END_SECONDS
-    while PidLock(home.pid_file).holder() == pid:
+    # The process, not its lock: that one is free a moment before everything has ended.
+    while is_running(record):
         if time.monotonic() > deadline:
             raise DeadlineExceeded(
                 f"the server (pid {pid}) has not ended within {END_SECONDS:g} s",
