@@ -2,7 +2,7 @@
 
 A `Gauge` turns single answers into a verdict by its thresholds; `pace` says how long to wait before
 the next question. The hard part is speed at the beginning: until its first success a probe asks every
-50 ms, then slower and slower up to its interval, because nobody is served before it answers.
+25 ms, then slower and slower up to its interval, because nobody is served before it answers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from orca.model.container import ContainerSpec, Probe, ProbeKind
 
-FIRST_PACE_SECONDS = 0.05
+FIRST_PACE_SECONDS = 0.025
 PACE_GROWTH = 1.25
 IMPLICIT_INTERVAL_SECONDS = 5.0
 IMPLICIT_TIMEOUT_SECONDS = 1.0

@@ -83,8 +83,8 @@ class Pulse:
 
     @property
     def tells_at_once(self) -> bool:
-        """Whether no answer has to be waited for to know if it is ready: old runs answer at once."""
-        return self._health is None or self._health.readiness is None or not self._health.settled
+        """Whether no answer has to be waited for to know if it is ready."""
+        return self._health is None or self._health.readiness is None
 
     def docker_left(self) -> None:
         """Ask at once: the network is the only witness left."""

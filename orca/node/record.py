@@ -5,8 +5,8 @@ as far as supervising it needs. Not here: anything a secret may have been resolv
 labels, exec probes). A replica known only from its record can be adopted, probed and started again; to
 make its container anew the node waits for the master.
 
-Files are replaced by rename and readable by their owner alone. One that cannot be read is set aside and
-counts as missing: the master sends everything again.
+Files are replaced by rename and readable by their owner alone. A replica's that cannot be read is set
+aside and counts as missing: the master sends everything again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import os
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -28,8 +27,6 @@ from orca.model.replica import Replica, ReplicaState
 from orca.rpc.messages import Assignment
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 NO_EPOCH = Epoch(0)
 
@@ -106,9 +103,16 @@ class LocalRecord:
     def identity(self) -> Identity:
         """Who this node is; decided on the first call and kept."""
         path = self._directory / "node.json"
-        found = self._read(path, Identity)
-        if found is not None:
-            return found
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=Identity)
+        except FileNotFoundError:
+            pass
+        except (msgspec.DecodeError, OSError) as error:
+            # A new id would make strangers of every container that runs here.
+            raise errors.Failed(
+                f"the node's identity {path} cannot be read: {error}",
+                hint="restore the file from a backup, or remove it to join as a new node",
+            ) from error
         fresh = Identity(node=NodeId(uuid.uuid4().hex))
         self._write(path, msgspec.json.encode(fresh), durable=True)
         return fresh
@@ -122,7 +126,7 @@ class LocalRecord:
         """Every replica written down."""
         if not self._replicas.is_dir():
             return {}
-        found = (self._read(path, ReplicaRecord) for path in sorted(self._replicas.glob("*.json")))
+        found = (self._read(path) for path in sorted(self._replicas.glob("*.json")))
         return {each.replica.id: each for each in found if each is not None}
 
     def keep(self, record: ReplicaRecord) -> None:
@@ -137,9 +141,9 @@ class LocalRecord:
     def _path(self, replica: ReplicaId) -> Path:
         return self._replicas / f"{replica}.json"
 
-    def _read(self, path: Path, kind: type[T]) -> T | None:
+    def _read(self, path: Path) -> ReplicaRecord | None:
         try:
-            return msgspec.json.decode(path.read_bytes(), type=kind)
+            return msgspec.json.decode(path.read_bytes(), type=ReplicaRecord)
         except FileNotFoundError:
             return None
         except (msgspec.DecodeError, OSError) as error:

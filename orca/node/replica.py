@@ -241,6 +241,7 @@ class ReplicaActor(Actor[ReplicaMessage]):
     def _run(self, container: Container) -> None:
         """The container runs: probe it, and let it have its name."""
         self._outage = self._unstarted = False
+        self._buried = (container.id, container.finished_at)
         if self._pulse.beats:
             return
         self._troubles = 0
@@ -270,12 +271,13 @@ class ReplicaActor(Actor[ReplicaMessage]):
 
     def _died(self, container: Container) -> None:
         self._pulse.end()
+        since = self._buried[1]
         self._buried = (container.id, container.finished_at)
         self._say(ready=False, address="")
         if self._outage:
             self._restart_uncounted()
             return
-        self._mourn(container)
+        self._mourn(container, since=since)
         if self._record.replica.desired is Desired.DRAIN:
             self._say(state=ReplicaState.STOPPED, reason=self._death.reason)
             self._end_for_good()
@@ -293,7 +295,7 @@ class ReplicaActor(Actor[ReplicaMessage]):
         self._row = verdict.row
         self._restart(delay_seconds=verdict.delay_seconds)
 
-    def _mourn(self, container: Container) -> None:
+    def _mourn(self, container: Container, *, since: float) -> None:
         """Keep why it died; its last lines come later, a restart does not wait for them."""
         self._death = self._death.of(container)
         self._say(
@@ -303,7 +305,7 @@ class ReplicaActor(Actor[ReplicaMessage]):
             last_lines=(),
         )
         self.context.start(
-            steps.last_lines(self._host, container),
+            steps.last_lines(self._host, container, since=since),
             key="mourn",
             done=lambda lines: StepDone("mourn", lines),
             failed=lambda error: StepFailed("mourn", error),

@@ -51,6 +51,10 @@ class ContainerRequest:
     """Directory of the host that appears as `/run/secrets`; empty is none."""
 
 
+LOG_LAG_SECONDS = 0.05
+"""How much later than a run's end its last lines may be dated. A next run begins later than that."""
+
+
 class ContainerState(StrEnum):
     """Where the engine says a container stands."""
 
@@ -85,6 +89,10 @@ class Container:
     started_at: float = 0.0
     """Unix seconds of the last start; 0 is never."""
     finished_at: float = 0.0
+    """Unix seconds of the last end, also while it runs again; 0 is never.
+
+    The border between the logs of two runs: lines of a quick one may be older than its `started_at`.
+    """
     address: str = ""
     """On its primary network, from the host; empty while it does not run."""
 

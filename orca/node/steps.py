@@ -18,7 +18,7 @@ from orca.model.replica import Replica
 from orca.node import archive, naming
 from orca.node.host import Host
 from orca.node.record import ReplicaRecord
-from orca.node.runtime import Container, ContainerRequest, LogQuery
+from orca.node.runtime import LOG_LAG_SECONDS, Container, ContainerRequest, LogQuery
 from orca.rpc.messages import Assignment
 
 LAST_LINES = 10
@@ -157,9 +157,13 @@ async def interrupt(host: Host, container: str, *, grace_seconds: float) -> Cont
         return await host.runtime.inspect(container)
 
 
-async def last_lines(host: Host, container: Container) -> tuple[str, ...]:
-    """The end of what a run that is over wrote."""
-    query = LogQuery(tail=LAST_LINES, since=container.started_at, until=container.finished_at + 1)
+async def last_lines(host: Host, container: Container, *, since: float) -> tuple[str, ...]:
+    """The end of what a run that is over wrote; `since` is the end of the run before it, or 0."""
+    query = LogQuery(
+        tail=LAST_LINES,
+        since=since and since + LOG_LAG_SECONDS,
+        until=container.finished_at + LOG_LAG_SECONDS,
+    )
     async with _bounded(LOGS_SECONDS, "read the log"):
         outputs = await archive.collect(host.runtime.logs(container.id, query))
     text = b"".join(output.data for output in outputs).decode(errors="replace")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from orca import errors
 from orca.model.replica import Replica, ReplicaStatus
 from orca.node.host import Host
-from orca.node.runtime import ExecSession, ExecSpec, LogQuery, Output
+from orca.node.runtime import LOG_LAG_SECONDS, ExecSession, ExecSpec, LogQuery, Output
 from orca.rpc.messages import (
     Channel,
     ExecRequest,
@@ -99,14 +100,11 @@ async def _logs(
 async def _previous(
     query: LogQuery, *, host: Host, replica: Replica, status: ReplicaStatus
 ) -> AsyncIterator[Output]:
-    """What was written before the last start of the container, else by the slot's last replica."""
-    if status.restarts and status.container_id:
-        before = LogQuery(
-            tail=query.tail,
-            since=query.since,
-            until=status.started_at,
-            timestamps=query.timestamps,
-        )
+    """What was written before the container last ended, else by the slot's last replica."""
+    container = await host.runtime.inspect(status.container_id) if status.container_id else None
+    if container is not None and container.finished_at:
+        until = container.finished_at + LOG_LAG_SECONDS
+        before = replace(query, follow=False, until=until)
         async for output in host.runtime.logs(status.container_id, before):
             yield output
         return

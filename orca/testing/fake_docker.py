@@ -482,7 +482,7 @@ class FakeRuntime:
         await self._enter("logs")
         found = self._get(container)
         until = query.until or float("inf")
-        chosen = [entry for entry in found.log if query.since <= entry[0] <= until]
+        chosen = [entry for entry in found.log if query.since <= entry[0] < until]
         if query.tail >= 0:
             chosen = chosen[len(chosen) - query.tail :] if query.tail else []
         seen = len(found.log)

@@ -279,8 +279,9 @@ def play(script: Callable[[World], Awaitable[None]], *, live_restore: bool = Fal
             world = World(Path(home), live_restore=live_restore)
             await world.start()
             try:
-                await world.until(lambda: world.master.hellos)
-                await script(world)
+                async with asyncio.timeout(50_000):
+                    await world.until(lambda: world.master.hellos)
+                    await script(world)
             finally:
                 await world.end()
                 await world.master.end()

@@ -10,7 +10,14 @@ from engines import CRASHER, HUNGRY, LABELS, STUBBORN, WRITER, Bench
 
 from orca import errors
 from orca.model.container import BindMount, PortMapping, PullPolicy, Resources
-from orca.node.runtime import ContainerEvent, ContainerState, ExecSpec, LogQuery, Output
+from orca.node.runtime import (
+    LOG_LAG_SECONDS,
+    ContainerEvent,
+    ContainerState,
+    ExecSpec,
+    LogQuery,
+    Output,
+)
 from orca.rpc.messages import Channel
 
 NOWHERE = "0" * 64
@@ -321,18 +328,31 @@ async def test_log_lines_carry_their_time_when_asked(bench: Bench) -> None:
     assert text == "three\n"
 
 
-async def test_log_of_an_earlier_run_is_told_by_time(bench: Bench) -> None:
+async def test_logs_of_two_runs_are_told_apart_by_the_end_of_the_first(bench: Bench) -> None:
     container = await bench.run(CRASHER)
-    ended = await bench.until_ended(container)
-    await asyncio.sleep(0.05)
+    border = (await bench.until_ended(container)).finished_at + LOG_LAG_SECONDS
+    await asyncio.sleep(2 * LOG_LAG_SECONDS)
     await bench.runtime.start(container)
-    again = await bench.until_ended(container)
+    await bench.until_ended(container)
     both = await collect(bench.runtime.logs(container, LogQuery()))
     assert both[Channel.STDOUT] == "dying\ndying\n"
-    first = LogQuery(since=ended.started_at, until=again.started_at)
-    assert (await collect(bench.runtime.logs(container, first)))[Channel.STDOUT] == "dying\n"
-    second = LogQuery(since=again.started_at)
-    assert (await collect(bench.runtime.logs(container, second)))[Channel.STDOUT] == "dying\n"
+    for part in (LogQuery(until=border), LogQuery(since=border)):
+        found = await collect(bench.runtime.logs(container, part))
+        assert found[Channel.STDOUT] == "dying\n"
+
+
+async def test_running_container_remembers_when_it_last_ended(bench: Bench) -> None:
+    container = await bench.run()
+    first = await bench.runtime.inspect(container)
+    assert first is not None
+    assert first.finished_at == 0
+    await bench.runtime.kill(container)
+    ended = await bench.until_ended(container)
+    await bench.runtime.start(container)
+    again = await bench.runtime.inspect(container)
+    assert again is not None
+    assert again.running
+    assert again.finished_at == ended.finished_at
 
 
 async def test_followed_log_ends_with_the_container(bench: Bench) -> None:
