@@ -17,8 +17,8 @@ from orca.model.service import Revision
 from orca.model.snapshot import Snapshot
 from orca.rpc.messages import Assignment, Assignments
 
-Resolver = Callable[[ContainerSpec, Replica], tuple[dict[str, str], dict[str, str]]]
-"""Environment and secret files of a container; raises `MissingSecret`."""
+Resolver = Callable[[ContainerSpec, Replica], tuple[ContainerSpec, dict[str, str]]]
+"""A container with its secrets in place, and its secret files; raises `MissingSecret`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,7 @@ def _assignment(key: AssignmentKey, snapshot: Snapshot, resolve: Resolver) -> As
     container, blocked = revision.spec.container, ""
     files: dict[str, str] = {}
     try:
-        env, files = resolve(container, key.replica)
-        container = replace(container, env=env)
+        container, files = resolve(container, key.replica)
     except MissingSecret as error:
         # The container that may be running already must not be taken for an orphan.
         container, blocked = replace(container, env={}), f"{error.message}. {error.hint}"

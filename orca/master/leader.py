@@ -311,7 +311,7 @@ class MasterActor(Actor[LeaderMessage]):
 
     def _resolve(
         self, spec: ContainerSpec, replica: Replica
-    ) -> tuple[dict[str, str], dict[str, str]]:
+    ) -> tuple[ContainerSpec, dict[str, str]]:
         service = replica.service
         return self._around.vault.resolve(
             spec, self._mirror.secrets(), project=service.project, place=str(service)

@@ -10,6 +10,7 @@ from orca.master.control import Principal
 from orca.master.office import Office
 from orca.master.publication import Edition
 from orca.master.records import Records, SecretRecord
+from orca.master.texts import texts
 from orca.master.vault import Vault, find_record
 from orca.model.container import ContainerSpec
 from orca.model.event import Event
@@ -119,9 +120,9 @@ def _usages(edition: Edition, name: str, project: str) -> Iterator[schema.Secret
 
 
 def _places(container: ContainerSpec, name: str) -> Iterator[str]:
-    for key, value in container.env.items():
-        if name in secret_names(value):
-            yield f"env.{key}"
+    for path, text in texts(container):
+        if name in secret_names(text):
+            yield path
     if name in container.secret_files:
         yield "secrets"
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping
 
 from orca.errors import MissingSecret
 from orca.master.records import SecretRecord
+from orca.master.texts import texts, with_texts
 from orca.model.container import ContainerSpec
 from orca.secrets import names, resolve
 from orca.secrets.envelope import open_, seal
 from orca.secrets.keyring import Keyring
 from orca.secrets.names import Scope, secret_name
 from orca.secrets.value import SecretValue
+from orca.spec import references
 
 SecretRecords = Mapping[tuple[str, str], SecretRecord]
 
@@ -77,16 +79,20 @@ class Vault:
 
     def resolve(
         self, spec: ContainerSpec, records: SecretRecords, *, project: str, place: str
-    ) -> tuple[dict[str, str], dict[str, str]]:
-        """The environment and the secret files of a container, with values.
+    ) -> tuple[ContainerSpec, dict[str, str]]:
+        """A container with values in the place of all references, and its secret files.
 
         Raises `MissingSecret` naming every secret without a value, or the one that cannot be opened.
         """
         lookup = self.lookup(records, project)
-        env = resolve.resolve_mapping(spec.env, lookup, place=f"{place} env", project=project)
-        wanted = {name: f"${{secrets.{name}}}" for name in spec.secret_files}
-        files = resolve.resolve_mapping(wanted, lookup, place=f"{place} secrets", project=project)
-        return env, files
+        wanted = {path: text for path, text in texts(spec) if references.refers(text)}
+        wanted |= {f"secrets.{name}": f"${{secrets.{name}}}" for name in spec.secret_files}
+        values = resolve.resolve_mapping(wanted, lookup, place=place, project=project)
+        files = {name: values.pop(f"secrets.{name}") for name in spec.secret_files}
+        if not values:
+            return spec, files
+        plain = dict(texts(spec))
+        return with_texts(spec, lambda path: values.get(path, plain[path])), files
 
     def check(self, name: str, records: SecretRecords, project: str) -> SecretRecord:
         """The record behind a name, after opening it once. Raises `MissingSecret`."""
