@@ -7,6 +7,7 @@ one leadership (the MasterActor, all sessions) is built anew for each; the API a
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 
@@ -66,10 +67,12 @@ class MasterApp:
         reload: Callable[[], Awaitable[schema.ReloadResponse]],
         not_yet: Callable[[], tuple[str, ...]] = tuple,
         learn: Callable[[Iterable[SecretValue]], None] = lambda _: None,
+        chance: random.Random | None = None,
     ) -> None:
         """`not_yet` names what the cluster's configuration asks for in vain; `learn` gets every secret
-        value that is opened, so that logs can hide it.
+        value that is opened, so that logs can hide it; `chance` is the source of ids and jitter.
         """
+        self._chance = chance or random.SystemRandom()
         self._settings = settings
         self._store = store
         self._election = election
@@ -80,14 +83,14 @@ class MasterApp:
         self.journal = Journal(store, self._records, self.publication)
         self._office = Office(store, self.publication)
         self._streams = Streams(self._office)
-        mover = Mover(self._office, self._records, clock=clock)
+        mover = Mover(self._office, self._records, clock=clock, chance=self._chance)
         self.control = MasterControlPlane(
             Parts(
                 settings=settings,
                 store=store,
                 office=self._office,
                 journal=self.journal,
-                deployer=Deployer(self._office, mover, self._vault, clock=clock, not_yet=not_yet),
+                deployer=Deployer(self._office, mover, self._vault, not_yet=not_yet),
                 mover=mover,
                 secrets=SecretStore(self._office, self._records, self._vault, clock=clock),
                 streams=self._streams,
@@ -146,7 +149,7 @@ class MasterApp:
             log.error("the leader failed; beginning a new term", actor=name, exc_info=error)
             over.set()
 
-        async with LocalEngine(report=report) as engine:
+        async with LocalEngine(report=report, seed=self._chance.getrandbits(32)) as engine:
             leading = self._begin(engine, leadership, over)
             self._office.take(leading)
             try:

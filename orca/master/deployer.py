@@ -7,13 +7,12 @@ cannot be had is known before anything is written.
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 
 from orca.client import schema
 from orca.errors import Conflict, ImageError, NoNode, Unsupported, UserError
 from orca.master import changes, preflight, translate
-from orca.master.changes import Origin, Outcome, Wish
+from orca.master.changes import Outcome, Wish
 from orca.master.control import Principal
 from orca.master.moves import Move, Mover
 from orca.master.office import Office
@@ -48,13 +47,11 @@ class Deployer:
         mover: Mover,
         vault: Vault,
         *,
-        clock: Callable[[], float],
         not_yet: Callable[[], tuple[str, ...]],
     ) -> None:
         self._office = office
         self._mover = mover
         self._vault = vault
-        self._clock = clock
         self._not_yet = not_yet
 
     async def plan(self, request: schema.DeployRequest, by: Principal) -> schema.PlanResponse:
@@ -104,9 +101,7 @@ class Deployer:
                 self._wish(spec, images[self._image_key(spec, edition)], edition),
                 service=edition.snapshot.services.get(ServiceId.parse(spec.ref)),
                 revisions=revisions_of(edition, ServiceId.parse(spec.ref)),
-                origin=Origin(
-                    rollout=uuid.uuid4().hex[:12], by=by.name, at=self._clock(), trace=trace
-                ),
+                origin=self._mover.origin(by, trace=trace),
             )
             for spec in specs
         ]

@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from orca.errors import MissingSecret
+from orca.master.vault import SecretRecords
 from orca.model.container import ContainerSpec
 from orca.model.ids import Epoch, NodeId, ReplicaId
 from orca.model.replica import Replica
 from orca.model.service import Revision
 from orca.model.snapshot import Snapshot
 from orca.rpc.messages import Assignment, Assignments
+from orca.secrets.names import qualified, secret_name
 
 Resolver = Callable[[ContainerSpec, Replica], tuple[ContainerSpec, dict[str, str]]]
 """A container with its secrets in place, and its secret files; raises `MissingSecret`."""
@@ -28,6 +30,8 @@ class AssignmentKey:
     replica: Replica
     spec_hash: str
     settled_name: bool
+    secrets: tuple[tuple[str, int], ...] = ()
+    """Versions of the secrets it uses: one that could not be opened and is set again unblocks it."""
 
 
 @dataclass(slots=True)
@@ -38,13 +42,19 @@ class Told:
     keys: dict[ReplicaId, AssignmentKey] = field(default_factory=dict)
 
 
-def keys_for(snapshot: Snapshot, node: NodeId) -> dict[ReplicaId, AssignmentKey]:
+def keys_for(
+    snapshot: Snapshot, node: NodeId, secrets: SecretRecords
+) -> dict[ReplicaId, AssignmentKey]:
     """The assignments of a node, without their contents."""
+    versions = {qualified(r.scope, secret_name(r.name)): r.version for r in secrets.values()}
     return {
         replica.id: AssignmentKey(
             replica=replica,
             spec_hash=revision.spec_hash,
             settled_name=_has_slot_to_itself(snapshot, replica),
+            secrets=tuple(
+                (name, versions.get(name, 0)) for name in sorted(revision.spec.secret_versions)
+            ),
         )
         for replica in snapshot.replicas.values()
         if replica.node == node and (revision := _revision(snapshot, replica)) is not None

@@ -301,7 +301,7 @@ class MasterActor(Actor[LeaderMessage]):
         before, told = self._told.get(node, (None, Told()))
         if before is not session:
             told = Told()
-        wanted = keys_for(snapshot, node)
+        wanted = keys_for(snapshot, node, self._mirror.secrets())
         message = dispatch_news(
             told, wanted, snapshot=snapshot, epoch=self._mandate.epoch, resolve=self._resolve
         )

@@ -5,7 +5,7 @@ Deploy, rollback, restart, scale, stop, start and remove are all moves; the lead
 
 from __future__ import annotations
 
-import uuid
+import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -50,10 +50,18 @@ class Move:
 class Mover:
     """Makes and commits moves."""
 
-    def __init__(self, office: Office, records: Records, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        office: Office,
+        records: Records,
+        *,
+        clock: Callable[[], float],
+        chance: random.Random,
+    ) -> None:
         self._office = office
         self._records = records
         self._clock = clock
+        self._chance = chance
 
     # --- verbs ---
 
@@ -67,14 +75,14 @@ class Mover:
                 service=str(service.id), action="unchanged", revision=service.revision
             )
         _refuse_twins(edition, service, replicas)
-        after = changes.scaled_to(service, replicas, self._origin(by))
+        after = changes.scaled_to(service, replicas, self.origin(by))
         return await self._one(after, service, edition, kind="scale", by=by)
 
     async def restart(self, name: str, by: Principal) -> schema.Accepted:
         """A rollout to the revision that runs now."""
         edition, service = self._find(name)
         aim = changes.settled(service)
-        after = changes.retargeted(service, aim.revision, self._origin(by))
+        after = changes.retargeted(service, aim.revision, self.origin(by))
         after = replace(after, stopped=False)
         return await self._one(after, service, edition, kind="restart", by=by)
 
@@ -84,9 +92,9 @@ class Mover:
         number = _rollback_target(edition, service, to)
         unfinished = service.rollout.phase is not RolloutPhase.COMPLETE
         if unfinished and number == service.stable and not service.stopped:
-            after = changes.abandoned(service, self._origin(by))
+            after = changes.abandoned(service, self.origin(by))
         else:
-            after = changes.retargeted(service, number, self._origin(by))
+            after = changes.retargeted(service, number, self.origin(by))
         after = replace(after, stopped=False)
         return await self._one(after, service, edition, kind="rollback", by=by)
 
@@ -130,20 +138,22 @@ class Mover:
             raise NotFound(f"{service.id} is being removed")
         return edition, service
 
-    def _origin(self, by: Principal) -> Origin:
-        return Origin(rollout=uuid.uuid4().hex[:12], by=by.name, at=self._clock())
+    def origin(self, by: Principal, *, trace: str = "") -> Origin:
+        """Who asks, now, under a name that no other rollout has."""
+        rollout = f"{self._chance.getrandbits(48):012x}"
+        return Origin(rollout=rollout, by=by.name, at=self._clock(), trace=trace)
 
     def _stopped(self, service: Service, by: Principal, *, kind: str) -> Move:
         after = replace(
             changes.settled(service),
             stopped=True,
             removed=kind == "remove",
-            rollout=changes.begin(self._origin(by)),
+            rollout=changes.begin(self.origin(by)),
         )
         return Move(service=after, before=service, kind=kind, by=by.name)
 
     def _started(self, service: Service, by: Principal) -> Move:
-        after = changes.retargeted(service, service.revision, self._origin(by))
+        after = changes.retargeted(service, service.revision, self.origin(by))
         return Move(service=replace(after, stopped=False), before=service, kind="start", by=by.name)
 
     async def _one(

@@ -211,6 +211,9 @@ class ReplicaActor(Actor[ReplicaMessage]):
             self._survey()
             return
         self._survey()
+        if self._assignment.blocked:
+            self._say(reason=self._assignment.blocked)
+            return
         if not self._image:
             self._say(state=ReplicaState.PULLING)
             self._do("pull", steps.pull(self._host, self._assignment))

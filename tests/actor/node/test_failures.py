@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from node_world import World, assignment, play
 
@@ -318,5 +319,30 @@ def test_replica_that_is_told_twice_is_run_once() -> None:
         await asyncio.sleep(30)
         assert len(world.docker.containers) == 1
         assert world.container().starts == 1
+
+    play(script)
+
+
+def test_blocked_replica_makes_no_container_and_says_why() -> None:
+    async def script(world: World) -> None:
+        blocked = replace(assignment(), blocked="the secret KEY cannot be opened")
+        await world.master.want(blocked)
+        await world.until(lambda: world.master.status().reason == blocked.blocked)
+        assert world.docker.by_replica("r-000001") is None
+        await world.master.want(assignment())
+        await world.until(lambda: world.master.status().ready)
+
+    play(script)
+
+
+def test_blocked_replica_keeps_the_container_it_has() -> None:
+    async def script(world: World) -> None:
+        await world.deploy()
+        await world.until(lambda: world.master.status().ready)
+        container = world.container().id
+        await world.master.want(replace(assignment(), blocked="the secret KEY cannot be opened"))
+        await asyncio.sleep(30)
+        assert world.container().id == container
+        assert world.master.status().ready
 
     play(script)
