@@ -33,7 +33,6 @@ proto: venv ## generate the protobuf code again
 
 docs: venv ## generate the reference pages again
 	for generator in scripts/gen_*_docs.py; do .venv/bin/python $$generator || exit; done
-	.venv/bin/python scripts/gen_api_docs.py
 
 lock: venv ## resolve the dependencies again
 	scripts/lock.sh

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orca.rpc.grpc_client import MASTER_NAME
-from orca.rpc.tls import NODE_LIFETIME, SERVER_LIFETIME, CertificateAuthority, Identity
+from orca.rpc.tls import CA_LIFETIME, NODE_LIFETIME, SERVER_LIFETIME, CertificateAuthority, Identity
 from orca.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -33,8 +33,11 @@ class Identities:
         return self._get("master", uri="orca://master", lifetime=SERVER_LIFETIME)
 
     def etcd(self) -> Identity:
-        """What the embedded etcd shows, to clients and to itself."""
-        return self._get("etcd", uri=None, lifetime=SERVER_LIFETIME)
+        """What the embedded etcd shows, to clients and to itself.
+
+        As long-lived as the authority: it never leaves loopback, and both ends keep open what they have.
+        """
+        return self._get("etcd", uri=None, lifetime=CA_LIFETIME)
 
     def node(self, node: str) -> Identity:
         """What the node agent shows."""
