@@ -35,11 +35,14 @@ class ProxyApp:
         *,
         envoy: Envoy | None = None,
         memory: Memory | None = None,
+        seed: int | None = None,
     ) -> None:
+        """`seed` fixes all jitter, for simulations."""
         self._settings = settings
         self._dialer = dialer
         self._envoy: Envoy = envoy or EnvoyServer(settings)
         self._memory: Memory = memory or FileMemory(settings.directory / "memory.json")
+        self._seed = seed
         self._agent: Ref[AgentMessage] | None = None
 
     async def prepare(self) -> None:
@@ -57,7 +60,7 @@ class ProxyApp:
     async def run(self) -> None:
         """Work until cancelled; Envoy keeps running then. Raises what `prepare` raises."""
         await self.prepare()
-        async with LocalEngine(report=_report) as engine:
+        async with LocalEngine(report=_report, seed=self._seed) as engine:
             self._agent = engine.spawn("proxy", self._new_agent())
             try:
                 await asyncio.get_running_loop().create_future()
