@@ -50,6 +50,10 @@ from orca.rpc.messages import Assignment
 log = logging.getLogger(__name__)
 
 SETTLE_RETRY_SECONDS = 0.5
+LISTEN_SECONDS = 1.0
+"""How often the output of a run that is not ready is read."""
+_BESIDES = ("mourn", "name", "listen")
+"""Steps that go on beside the one step."""
 
 _EXPECTED = {"make": ("create",), "start": ("start",)}
 """Events that a step brings about itself: no reason to look again."""
@@ -383,6 +387,9 @@ class ReplicaActor(Actor[ReplicaMessage]):
         if step == "name":
             self._named(outcome)
             return
+        if step == "listen":
+            self._heard(outcome)
+            return
         self._step = ""
         self._troubles = 0 if step in ("make", "start") else self._troubles
         match step:
@@ -436,11 +443,11 @@ class ReplicaActor(Actor[ReplicaMessage]):
 
     def _failed(self, step: str, error: errors.OrcaError) -> None:
         if isinstance(error, errors.DockerUnavailable):
-            self._step = "" if step not in ("mourn", "name") else self._step
+            self._step = "" if step not in _BESIDES else self._step
             self._docker_left(error.message)
             self._agent.tell(Suspect(error.message))
             return
-        if step == "mourn":
+        if step in ("mourn", "listen"):
             return
         if step == "name":
             self._after(SETTLE_RETRY_SECONDS, "name")
@@ -530,6 +537,8 @@ class ReplicaActor(Actor[ReplicaMessage]):
             return
         if due.what == "name":
             self._settle_name()
+        elif due.what == "listen":
+            self._listen()
         elif self._pulse.beats:
             self._pulse.due(due.what)
             self._say(ready=self._ready, reason=self._running_reason)
@@ -562,8 +571,25 @@ class ReplicaActor(Actor[ReplicaMessage]):
         self._say(ready=self._ready, reason=self._running_reason)
         if answer.name != "liveness":
             self._survey()
+        if not self._ready and not self.context.busy("listening"):
+            self.context.after(LISTEN_SECONDS, Due("listen", self._status.attempt), key="listening")
         if self._pulse.fatal and not self._step and not self._away:
             self._end_run(self._pulse.fatal)
+
+    def _listen(self) -> None:
+        """A run that lives and is not ready may be saying why."""
+        if self._ready or not self._pulse.beats or self._container is None:
+            return
+        self.context.start(
+            steps.last_lines(self._host, self._container, since=self._buried[1]),
+            key="listen",
+            done=lambda lines: StepDone("listen", lines),
+            failed=lambda error: StepFailed("listen", error),
+        )
+
+    def _heard(self, lines: tuple[str, ...]) -> None:
+        if lines and self._pulse.beats and not self._ready:
+            self._say(last_lines=lines)
 
     def _end_run(self, reason: str) -> None:
         """A container that lives and does not work is ended; its death is then a death like any."""

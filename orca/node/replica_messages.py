@@ -65,7 +65,7 @@ class StepFailed:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """It is time for something: `probe:<name>`, `retry`, `settled`, `name`."""
+    """It is time for something: `probe:<name>`, `retry`, `settled`, `name`, `listen`."""
 
     what: str
     attempt: int

@@ -158,11 +158,11 @@ async def interrupt(host: Host, container: str, *, grace_seconds: float) -> Cont
 
 
 async def last_lines(host: Host, container: Container, *, since: float) -> tuple[str, ...]:
-    """The end of what a run that is over wrote; `since` is the end of the run before it, or 0."""
+    """The end of what a run wrote; `since` is the end of the run before it, or 0."""
     query = LogQuery(
         tail=LAST_LINES,
         since=since and since + LOG_LAG_SECONDS,
-        until=container.finished_at + LOG_LAG_SECONDS,
+        until=0.0 if container.running else container.finished_at + LOG_LAG_SECONDS,
     )
     async with _bounded(LOGS_SECONDS, "read the log"):
         outputs = await archive.collect(host.runtime.logs(container.id, query))

@@ -51,6 +51,19 @@ def test_crash_loop_backs_off_and_keeps_saying_why() -> None:
     play(script)
 
 
+def test_replica_that_is_never_ready_shows_what_it_writes() -> None:
+    async def script(world: World) -> None:
+        world.docker.add_image("mute", Behaviour(lines=("waiting for a lock",), never_ready=True))
+        await world.deploy("mute", readiness=HTTP)
+        await world.until(lambda: world.master.status().last_lines != ())
+        status = world.master.status()
+        assert status.state is ReplicaState.RUNNING
+        assert not status.ready
+        assert status.last_lines == ("waiting for a lock",)
+
+    play(script)
+
+
 def test_next_restart_is_announced_while_backing_off() -> None:
     async def script(world: World) -> None:
         world.docker.add_image("bad", Behaviour(crash_after=0.1))
