@@ -30,6 +30,8 @@ class Surroundings:
     now: float
     epoch: Epoch
     place: Placer
+    placed: Callable[[Replica], None]
+    """Told each new replica, so that the next one of the same pass counts it."""
     drained: frozenset[ReplicaId] = frozenset()
     gone: frozenset[ReplicaId] = frozenset()
     waits: str = ""
@@ -81,6 +83,7 @@ class _Pass:
         if node is None:
             return False
         replica = _new_replica(self.view, self.around, slot=slot, node=node, reason=reason)
+        self.around.placed(replica)
         self.steps.append(CreateReplica(replica=replica, reason=reason))
         return True
 

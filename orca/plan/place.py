@@ -48,41 +48,41 @@ def ledger_of(snapshot: Snapshot) -> Ledger:
 
 
 Filter = Callable[[NodeView, RevisionSpec], str]
-"""Empty when the node will do, else why not, in words that fit after "1 node"."""
+"""Empty when the node will do, else why not, in words that fit after "1 node is"."""
 
 
 def _connected(view: NodeView, _spec: RevisionSpec) -> str:
-    return "" if view.connected else "is not connected"
+    return "" if view.connected else "not connected"
 
 
 def _docker(view: NodeView, _spec: RevisionSpec) -> str:
-    return "has no working Docker" if view.node.facts.docker_error else ""
+    return "without a working Docker" if view.node.facts.docker_error else ""
 
 
 def _open(view: NodeView, _spec: RevisionSpec) -> str:
-    return "is draining" if view.node.draining else ""
+    return "draining" if view.node.draining else ""
 
 
 def _named(view: NodeView, spec: RevisionSpec) -> str:
     name = spec.placement.node
-    return f"is not {name}" if name and name not in (view.node.name, view.node.id) else ""
+    return f"not called {name}" if name and name not in (view.node.name, view.node.id) else ""
 
 
 def _labelled(view: NodeView, spec: RevisionSpec) -> str:
     labels = view.node.facts.labels
     missing = [k for k, v in spec.placement.labels.items() if labels.get(k) != v]
-    return f"lacks the label {missing[0]}={spec.placement.labels[missing[0]]}" if missing else ""
+    return f"without the label {missing[0]}={spec.placement.labels[missing[0]]}" if missing else ""
 
 
 def _roomy(view: NodeView, spec: RevisionSpec) -> str:
     limit = spec.container.resources.memory_bytes
     memory = view.node.facts.memory_bytes
-    return "has less memory than the limit" if memory and limit > memory else ""
+    return "with less memory than the limit" if memory and limit > memory else ""
 
 
 def _fast(view: NodeView, spec: RevisionSpec) -> str:
     cpus = view.node.facts.cpus
-    return "has fewer CPUs than the limit" if cpus and spec.container.resources.cpus > cpus else ""
+    return "with fewer CPUs than the limit" if cpus and spec.container.resources.cpus > cpus else ""
 
 
 FILTERS: tuple[Filter, ...] = (_connected, _docker, _open, _named, _labelled, _roomy, _fast)
@@ -123,5 +123,5 @@ def _rank(
 def _explain(rejected: Counter[str]) -> str:
     if not rejected:
         return "no node has joined the cluster"
-    reasons = [f"{count} node{'s' if count > 1 else ''} {why}" for why, count in rejected.items()]
+    reasons = [f"{count} {why}" for why, count in rejected.items()]
     return "no node can take it: " + ", ".join(reasons)

@@ -16,7 +16,7 @@ from orca.model.snapshot import Snapshot
 from orca.plan import depend, rollout
 from orca.plan.converge import Surroundings, converge
 from orca.plan.place import Ledger, Unplaceable, ledger_of, place
-from orca.plan.steps import CreateReplica, ForgetService, MoveRollout, Plan, Step
+from orca.plan.steps import ForgetService, MoveRollout, Plan, Step
 from orca.plan.view import ServiceView, views
 
 
@@ -57,15 +57,13 @@ def _one(
         now=now,
         epoch=snapshot.epoch,
         place=lambda of, slot: _place(snapshot, of, slot, ledger),
+        placed=ledger.add,
         drained=snapshot.drained,
         gone=snapshot.gone,
         waits=waits,
         held_by=None if view.wanted else depend.held_by(all_views, view),
     )
     own, blocked = converge(view, around)
-    for step in own:
-        if isinstance(step, CreateReplica):
-            ledger.add(step.replica)
     return [*steps, *own], blocked
 
 
@@ -93,3 +91,4 @@ def _moments(view: ServiceView) -> Iterator[float]:
             yield since + view.revision.spec.update.min_ready_seconds
     if view.service.rollout.phase is RolloutPhase.PROGRESSING and view.wanted:
         yield rollout.deadline(view)
+        yield rollout.excuse_due(view)

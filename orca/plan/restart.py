@@ -30,9 +30,7 @@ class GiveUp:
     reason: str
 
 
-def next_restart(
-    *, row: int, ran_seconds: float, max_restarts: int = NO_LIMIT
-) -> Restart | GiveUp:
+def next_restart(*, row: int, ran_seconds: float, max_restarts: int = NO_LIMIT) -> Restart | GiveUp:
     """What follows a death, after `row` restarts since the last good run."""
     row = 0 if ran_seconds >= HEALTHY_SECONDS else row
     if max_restarts != NO_LIMIT and row >= max_restarts:

@@ -30,6 +30,8 @@ def judge(view: ServiceView, *, waits: str, broken: str, now: float) -> Rollout 
     if reason := failure(view, waits=waits, broken=broken, now=now):
         return replace(rollout, phase=RolloutPhase.FAILED, finished_at=now, reason=reason)
     ready = trusted_count(view, now)
+    if waits and now >= excuse_due(view):
+        return replace(rollout, progressed_at=now)
     if ready > rollout.ready_seen:
         return replace(rollout, ready_seen=ready, progressed_at=now)
     return None
@@ -91,12 +93,20 @@ def _hopeless(view: ServiceView, replica: Replica) -> str:
 def deadline(view: ServiceView) -> float:
     """Unix seconds at which a rollout without further progress has failed.
 
-    The count starts with the newest newcomer: time spent waiting for a dependency does not count.
+    The count starts with the newest newcomer. Time spent waiting for a dependency does not count.
     """
     began = [r.created_at for r in newcomers(view)]
     rollout = view.service.rollout
     base = max([rollout.started_at, rollout.progressed_at, *began])
     return base + view.revision.spec.update.progress_deadline_seconds
+
+
+def excuse_due(view: ServiceView) -> float:
+    """Unix seconds at which a rollout that waits for a dependency has its clock moved on.
+
+    Half the deadline: the wait never counts, and is written down rarely.
+    """
+    return deadline(view) - view.revision.spec.update.progress_deadline_seconds / 2
 
 
 def _what_is_missing(view: ServiceView) -> str:
