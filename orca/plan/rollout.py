@@ -30,7 +30,7 @@ def judge(view: ServiceView, *, waits: str, broken: str, now: float) -> Rollout 
     if reason := failure(view, waits=waits, broken=broken, now=now):
         return replace(rollout, phase=RolloutPhase.FAILED, finished_at=now, reason=reason)
     ready = trusted_count(view, now)
-    if waits and now >= excuse_due(view):
+    if _is_excused(view, waits) and now >= excuse_due(view):
         return replace(rollout, progressed_at=now)
     if ready > rollout.ready_seen:
         return replace(rollout, ready_seen=ready, progressed_at=now)
@@ -73,7 +73,7 @@ def failure(view: ServiceView, *, waits: str, broken: str, now: float) -> str:
     for replica in newcomers(view):
         if reason := _hopeless(view, replica):
             return reason
-    if not waits and now >= deadline(view):
+    if not _is_excused(view, waits) and now >= deadline(view):
         limit = view.revision.spec.update.progress_deadline_seconds
         return f"no progress for {limit:g} s: {_what_is_missing(view)}"
     return ""
@@ -99,6 +99,15 @@ def deadline(view: ServiceView) -> float:
     rollout = view.service.rollout
     base = max([rollout.started_at, rollout.progressed_at, *began])
     return base + view.revision.spec.update.progress_deadline_seconds
+
+
+def _is_excused(view: ServiceView, waits: str) -> bool:
+    """Whether nothing but a dependency keeps it from going on.
+
+    Newcomers that run and are not ready are its own affair: a dependency that comes and goes must not
+    keep a rollout that will never work from ending.
+    """
+    return bool(waits) and all(view.is_ready(replica) for replica in newcomers(view))
 
 
 def excuse_due(view: ServiceView) -> float:

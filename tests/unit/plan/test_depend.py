@@ -45,6 +45,21 @@ def test_waiting_for_a_dependency_does_not_count_against_the_deadline() -> None:
     assert len(world.of("app")) == 1
 
 
+def test_dependency_that_comes_and_goes_does_not_keep_a_hopeless_rollout_from_ending() -> None:
+    world = pair()
+    world.settle()
+    world.deploy("app", revision_spec(image="app:2", depends_on=("db",)))
+    world.step()
+    began = world.now
+    newcomer = next(r for r in world.of("app") if r.revision == 2)
+    world.say(newcomer, ReplicaState.RUNNING, reason="GET / → 503")
+    while world.now - began <= 300:
+        world.say(world.of("db")[0], ReplicaState.RUNNING, ready=world.now % 20 < 10)
+        world.step()
+        world.now += 1
+    assert world.service("app").rollout.phase is RolloutPhase.FAILED
+
+
 def test_dependency_that_failed_fails_its_dependents() -> None:
     world = pair()
     world.step()
