@@ -253,9 +253,8 @@ def _new_replica(
     view: ServiceView, around: Surroundings, *, slot: int, node: NodeId, reason: str
 ) -> Replica:
     target = view.target
-    seed = f"{view.service.id}/{target.generation}/{slot}/{around.now!r}/{around.epoch}"
     return Replica(
-        id=ReplicaId(hashlib.sha256(seed.encode()).hexdigest()[:12]),
+        id=_name(view, slot),
         service=view.service.id,
         revision=target.revision,
         generation=target.generation,
@@ -265,3 +264,17 @@ def _new_replica(
         created_at=around.now,
         reason=reason,
     )
+
+
+def _name(view: ServiceView, slot: int) -> ReplicaId:
+    """An id that no other replica has, and that planning again gives again.
+
+    So a creation whose outcome is unknown, because the store's answer was lost, is repeated and not
+    doubled: its key exists. The moves of a service, and who is in the slot, tell apart all others.
+    """
+    others = sorted(replica.id for replica in view.in_slot(slot))
+    service = view.service
+    seed = "/".join(
+        (str(service.id), service.rollout.id, str(view.target.generation), str(slot), *others)
+    )
+    return ReplicaId(hashlib.sha256(seed.encode()).hexdigest()[:12])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from scenarios import World, revision_spec, service_id
 
+from orca.model.ids import ReplicaId
 from orca.model.replica import Desired, ReplicaState
 from orca.model.service import RolloutPhase, UpdateOrder
 from orca.plan.steps import CreateReplica, ForgetReplica, ForgetService, SetDesired
@@ -206,3 +207,27 @@ def test_planning_twice_gives_the_same_plan() -> None:
     world = settled(2)
     world.deploy("web", revision_spec(image="app:2", domain="web.test"), replicas=3)
     assert world.plan() == world.plan()
+
+
+def created(world: World) -> list[ReplicaId]:
+    return [s.replica.id for s in world.plan().steps if isinstance(s, CreateReplica)]
+
+
+def test_creation_of_unknown_outcome_is_planned_again_under_the_same_name() -> None:
+    world = World()
+    world.deploy("web", replicas=2)
+    first = created(world)
+    world.now += 0.5
+    assert created(world) == first
+    assert len(set(first)) == 2
+
+
+def test_slot_that_is_filled_again_gets_a_new_name() -> None:
+    world = World()
+    world.deploy("web", replicas=2)
+    world.settle()
+    before = {replica.id for replica in world.of("web")}
+    for replicas in (1, 2):
+        world.scale("web", replicas)
+        world.settle()
+    assert len({replica.id for replica in world.of("web")} | before) == 3
