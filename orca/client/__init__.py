@@ -1,0 +1,1 @@
+"""The typed API client, and the schema that it shares with the server."""
