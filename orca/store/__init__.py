@@ -1,0 +1,1 @@
+"""The cluster's memory: the Store contract, etcd, the embedded etcd, and one in memory."""
