@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from orca import errors
-from orca.client.schema import Accepted, DeployResponse
 
 if TYPE_CHECKING:
     from orca.client.http import OrcaClient
@@ -22,20 +21,3 @@ async def require(client: OrcaClient, services: Iterable[str]) -> None:
     """Raises `errors.NotFound` for the first service that does not exist."""
     for service in services:
         await client.status(service=service)
-
-
-async def change(
-    client: OrcaClient,
-    services: Sequence[str] | None,
-    one: Callable[[str], Awaitable[DeployResponse]],
-) -> DeployResponse:
-    """Do `one` to each service; the answers as one."""
-    names = tuple(dict.fromkeys(services or ()))
-    await require(client, names)
-    deployed: list[Accepted] = []
-    unchanged: list[str] = []
-    for name in names:
-        done = await one(name)
-        deployed += done.deployed
-        unchanged += done.unchanged
-    return DeployResponse(deployed=tuple(deployed), unchanged=tuple(unchanged))

@@ -190,6 +190,22 @@ class OrcaClient:
         """Start a stopped service."""
         return await self._post(_service(service, "start"), schema.DeployResponse)
 
+    async def stop_services(self, services: Sequence[str]) -> schema.DeployResponse:
+        """Stop several services together, dependents first."""
+        return await self._select("stop", services)
+
+    async def start_services(self, services: Sequence[str]) -> schema.DeployResponse:
+        """Start several stopped services together, dependencies first."""
+        return await self._select("start", services)
+
+    async def remove_services(self, services: Sequence[str]) -> schema.DeployResponse:
+        """Stop and forget several services together, also such as depend on each other."""
+        return await self._select("remove", services)
+
+    async def _select(self, verb: str, services: Sequence[str]) -> schema.DeployResponse:
+        chosen = schema.Selection(services=tuple(services))
+        return await self._post(f"/services/{verb}", schema.DeployResponse, chosen)
+
     async def stop_all(self) -> schema.DeployResponse:
         """Stop all services, dependents first; their specs stay."""
         return await self._post("/stop", schema.DeployResponse)

@@ -106,6 +106,14 @@ class DeployResponse(Body):
     unchanged: tuple[str, ...] = ()
 
 
+class Selection(Request):
+    """Several services, for a change that is made to all of them or none."""
+
+    services: tuple[str, ...] = Field(
+        min_length=1, description="Each as `name` or `project/name`; order does not matter"
+    )
+
+
 class ScaleRequest(Request):
     """A number of replicas."""
 

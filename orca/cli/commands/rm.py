@@ -25,7 +25,7 @@ def command(
 
     session.call(connection, lambda client: many.require(client, services))
     terminal.confirm(f"Remove {', '.join(services)}?", yes=yes)
-    done = session.call(connection, lambda client: many.change(client, services, client.remove))
+    done = session.call(connection, lambda client: client.remove_services(services))
     follow.finish(
         connection, done.deployed, unchanged=done.unchanged, waiting=waiting, form=output_format
     )

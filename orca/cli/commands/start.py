@@ -26,7 +26,7 @@ def command(
     many.either(services, every, example="orca start web")
     done = session.call(
         connection,
-        lambda client: client.start_all() if every else many.change(client, services, client.start),
+        lambda client: client.start_services(services) if services else client.start_all(),
     )
     follow.finish(
         connection, done.deployed, unchanged=done.unchanged, waiting=waiting, form=output_format

@@ -29,7 +29,7 @@ def command(
         terminal.confirm("Stop all services?", yes=yes)
     done = session.call(
         connection,
-        lambda client: client.stop_all() if every else many.change(client, services, client.stop),
+        lambda client: client.stop_services(services) if services else client.stop_all(),
     )
     follow.finish(
         connection, done.deployed, unchanged=done.unchanged, waiting=waiting, form=output_format

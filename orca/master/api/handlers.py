@@ -119,6 +119,18 @@ async def start(call: Call[queries.Query, NoBody]) -> Answer:
     return await call.control.start((call.service,), by=call.by)
 
 
+async def stop_services(call: Call[queries.Query, schema.Selection]) -> Answer:
+    return await call.control.stop(call.body.services, by=call.by)
+
+
+async def start_services(call: Call[queries.Query, schema.Selection]) -> Answer:
+    return await call.control.start(call.body.services, by=call.by)
+
+
+async def remove_services(call: Call[queries.Query, schema.Selection]) -> Answer:
+    return await call.control.remove(call.body.services, by=call.by)
+
+
 async def stop_all(call: Call[queries.Query, NoBody]) -> Answer:
     return await call.control.stop((), by=call.by)
 

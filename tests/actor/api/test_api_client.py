@@ -75,7 +75,11 @@ async def test_service_lives_through_all_routes(site: Site, client: OrcaClient) 
     assert (await client.why("web")).summary == "It is running."
     assert (await client.stop_all()).deployed[0].action == "stop"
     assert (await client.start_all()).deployed[0].action == "start"
+    assert (await client.stop_services(["web"])).deployed[0].action == "stop"
+    assert (await client.start_services(["web"])).deployed[0].action == "start"
     assert (await client.remove("shop/web")).deployed[0].action == "remove"
+    await client.deploy(deploy_of())
+    assert (await client.remove_services(["shop/web"])).deployed[0].action == "remove"
     await client.deploy(deploy_of())
     assert (await client.remove_project("shop")).deployed[0].service == "shop/web"
     assert (await client.status()).services == ()

@@ -19,6 +19,7 @@ CALLERS: dict[str, str | None] = {
 }
 BODIES: dict[type[schema.Request], dict[str, object]] = {
     schema.DeployRequest: {"services": [{"name": "web", "project": "shop", "image": "nginx:1"}]},
+    schema.Selection: {"services": ["shop/web"]},
     schema.ScaleRequest: {"replicas": 2},
     schema.RollbackRequest: {"to": 1},
     schema.SecretValue: {"value": "x"},
@@ -88,6 +89,7 @@ def test_roles_are_the_documented_ones() -> None:
     assert admin == {
         "DELETE /services/{service}",
         "DELETE /projects/{project}",
+        "POST /services/remove",
         "POST /stop",
         "POST /start",
         "PUT /secrets/{name}",
