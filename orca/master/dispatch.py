@@ -110,5 +110,13 @@ def _assignment(key: AssignmentKey, snapshot: Snapshot, resolve: Resolver) -> As
         secret_files=files,
         settled_name=key.settled_name,
         blocked=blocked,
-        trace=revision.trace,
+        trace=_trace(key.replica, snapshot),
     )
+
+
+def _trace(replica: Replica, snapshot: Snapshot) -> str:
+    """The trace of the deploy whose rollout brought the replica; an earlier one is over."""
+    service = snapshot.services.get(replica.service)
+    if service is None or replica.created_at < service.rollout.started_at:
+        return ""
+    return service.rollout.trace

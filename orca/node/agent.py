@@ -437,7 +437,7 @@ class NodeAgent(Actor[AgentMessage]):
 
     def _resolve(self, command: messages.ResolveImage, *, session: int) -> None:
         self.context.start(
-            self._host.runtime.resolve_image(command.image, pull=command.pull),
+            steps.resolve(self._host, command),
             key=("command", command.command),
             done=lambda image: _Answered(
                 session, messages.CommandDone(command=command.command, image_id=image)

@@ -152,6 +152,13 @@ class ReplicaActor(Actor[ReplicaMessage]):
         return self._record.container if self._assignment is None else self._assignment.container
 
     @property
+    def _trace(self) -> str:
+        """The deploy's, as long as it is the deploy that starts the container and not a restart."""
+        if self._assignment is None or self._status.attempt > 1:
+            return ""
+        return self._assignment.trace
+
+    @property
     def _stopping(self) -> bool:
         return bool(self._dismissed) or self._record.replica.desired is Desired.STOP
 
@@ -220,10 +227,11 @@ class ReplicaActor(Actor[ReplicaMessage]):
             return
         if not self._image:
             self._say(state=ReplicaState.PULLING)
-            self._do("pull", steps.pull(self._host, self._assignment))
+            self._do("pull", steps.pull(self._host, self._assignment, trace=self._trace))
         else:
             self._say(state=ReplicaState.CREATING)
-            self._do("make", steps.make(self._host, self._assignment, self._image))
+            work = steps.make(self._host, self._assignment, self._image, trace=self._trace)
+            self._do("make", work)
 
     def _start(self, container: Container) -> None:
         self._say(
@@ -241,7 +249,12 @@ class ReplicaActor(Actor[ReplicaMessage]):
             self._say(reason="its secret files are gone; waiting for a master to send them")
             return
         work = steps.begin(
-            self._host, self._record, container.id, secret_files=files, again=self._unstarted
+            self._host,
+            self._record,
+            container.id,
+            secret_files=files,
+            again=self._unstarted,
+            trace=self._trace,
         )
         self._do("start", work)
 

@@ -8,8 +8,8 @@ never answers must not hold a replica for ever.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 from orca import errors
 from orca.model.container import PullPolicy, VolumeMount
@@ -19,7 +19,8 @@ from orca.node import archive, naming
 from orca.node.host import Host
 from orca.node.record import ReplicaRecord
 from orca.node.runtime import LOG_LAG_SECONDS, Container, ContainerRequest, LogQuery
-from orca.rpc.messages import Assignment
+from orca.rpc.messages import Assignment, ResolveImage
+from orca.telemetry import traces
 
 LAST_LINES = 10
 LINE_CHARACTERS_MAX = 500
@@ -41,6 +42,23 @@ async def _bounded(seconds: float, what: str) -> AsyncIterator[None]:
         ) from error
 
 
+@contextmanager
+def _traced(name: str, trace: str, **attributes: str) -> Iterator[None]:
+    """A span of the deploy that the step belongs to; nothing when it belongs to none."""
+    if not trace:
+        yield
+        return
+    facts = {f"orca.{key}": value for key, value in attributes.items()}
+    with traces.span(name, parent=trace, attributes=facts):
+        yield
+
+
+async def resolve(host: Host, command: ResolveImage) -> str:
+    """The id of the image that a reference means now; pulled where the policy says so."""
+    with _traced("resolve image", command.trace, node=host.node, image=command.image):
+        return await host.runtime.resolve_image(command.image, pull=command.pull)
+
+
 async def find(host: Host, replica: ReplicaId) -> Container | None:
     """The replica's container, by label; a leftover beside it is removed."""
     async with _bounded(LOOK_SECONDS, "list containers"):
@@ -58,15 +76,21 @@ async def look(host: Host, container: str) -> Container | None:
         return await host.runtime.inspect(container)
 
 
-async def pull(host: Host, assignment: Assignment) -> str:
+async def pull(host: Host, assignment: Assignment, *, trace: str = "") -> str:
     """Have the revision's exact image on the host; what it means was resolved before."""
     spec = assignment.container
     policy = PullPolicy.NEVER if spec.pull is PullPolicy.NEVER else PullPolicy.IF_MISSING
-    return await host.runtime.resolve_image(spec.image_id or spec.image, pull=policy)
+    with _traced("pull image", trace, node=host.node, replica=assignment.replica.id):
+        return await host.runtime.resolve_image(spec.image_id or spec.image, pull=policy)
 
 
-async def make(host: Host, assignment: Assignment, image: str) -> Container:
+async def make(host: Host, assignment: Assignment, image: str, *, trace: str = "") -> Container:
     """Create the container under the best name that is free."""
+    with _traced("create container", trace, node=host.node, replica=assignment.replica.id):
+        return await _make(host, assignment, image)
+
+
+async def _make(host: Host, assignment: Assignment, image: str) -> Container:
     replica = assignment.replica
     secrets = ""
     if assignment.secret_files:
@@ -128,16 +152,18 @@ async def begin(
     *,
     secret_files: Mapping[str, str],
     again: bool,
+    trace: str = "",
 ) -> Container:
     """Start it and look at it; `again` after a start that failed. Raises `NotFound` when it vanished."""
     if secret_files:
         # A reboot of the host took them away.
         host.secrets.write(record.replica.id, secret_files)
-    async with _bounded(START_SECONDS, "start the container"):
-        if again:
-            await _mend_network(host, record)
-        await host.runtime.start(container)
-        found = await host.runtime.inspect(container)
+    with _traced("start container", trace, node=host.node, replica=record.replica.id):
+        async with _bounded(START_SECONDS, "start the container"):
+            if again:
+                await _mend_network(host, record)
+            await host.runtime.start(container)
+            found = await host.runtime.inspect(container)
     if found is None:
         raise errors.NotFound(f"container {container[:12]} vanished while it started")
     return found

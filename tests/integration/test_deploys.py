@@ -145,7 +145,15 @@ def test_a_dependent_starts_after_its_dependency_is_ready_and_stops_before_it(
 
     assert server.containers(f"label=orca.project={project}") == {}
     died = server.engine.docker(
-        *("events", "--since", since, "--until", str(int(time.time()) + 1), "--filter", "event=die"),
+        *(
+            "events",
+            "--since",
+            since,
+            "--until",
+            str(int(time.time()) + 1),
+            "--filter",
+            "event=die",
+        ),
         *("--filter", f"label=orca.project={project}", "--format", _SERVICE_OF_EVENT),
     )
     assert died.split() == ["app", "db"]
