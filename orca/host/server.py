@@ -29,6 +29,7 @@ from orca.master.api.app import build_app
 from orca.master.api.auth import TokenBook, load_or_create_token
 from orca.master.api.server import ApiServer
 from orca.master.app import MasterApp
+from orca.master.meter import Meter
 from orca.master.settings import MasterSettings
 from orca.node.app import NodeApp
 from orca.node.docker import DockerRuntime
@@ -179,7 +180,12 @@ class Server:
                 group.create_task(node.run(), name="node"),
                 group.create_task(proxy.run(), name="proxy"),
                 group.create_task(
-                    Metering(self._metrics, master.publication, master.journal).run(),
+                    Metering(
+                        self._metrics,
+                        master.publication,
+                        master.journal,
+                        mailboxes=lambda: {**master.mailboxes(), **node.mailboxes()},
+                    ).run(),
                     name="metering",
                 ),
                 group.create_task(self._refresh_tokens(), name="tokens"),
@@ -218,6 +224,10 @@ class Server:
             reload=self._reload,
             not_yet=self._configuration.not_yet,
             learn=self._redactor.learn,
+            meter=Meter(
+                planned=self._metrics.plan_seconds.observe,
+                committed=self._metrics.store_commit_seconds.observe,
+            ),
         )
 
     def _http_port(self, cluster: ClusterSpec) -> int:

@@ -25,6 +25,7 @@ from orca.master.leader import (
     StoreChanged,
     Surroundings,
 )
+from orca.master.meter import Meter
 from orca.master.moves import Mover
 from orca.master.nodes import NodeSessions
 from orca.master.office import Leading, Office
@@ -68,12 +69,15 @@ class MasterApp:
         not_yet: Callable[[], tuple[str, ...]] = tuple,
         learn: Callable[[Iterable[SecretValue]], None] = lambda _: None,
         chance: random.Random | None = None,
+        meter: Meter | None = None,
     ) -> None:
         """`not_yet` names what the cluster's configuration asks for in vain; `learn` gets every secret
         value that is opened, so that logs can hide it; `chance` is the source of ids and jitter.
         """
         self._chance = chance or random.SystemRandom()
         self._settings = settings
+        self._meter = meter or Meter()
+        self._engine: LocalEngine | None = None
         self._store = store
         self._election = election
         self._clock = clock
@@ -103,6 +107,10 @@ class MasterApp:
     def secret_lookup(self) -> resolve.Lookup:
         """Secrets of the cluster as they are now, for the server's own configuration."""
         return self._vault.lookup(self.publication.latest.secrets, project="")
+
+    def mailboxes(self) -> dict[str, int]:
+        """Messages waiting, per actor; empty while it does not lead."""
+        return self._engine.statistics() if self._engine else {}
 
     # --- sessions ---
 
@@ -150,11 +158,13 @@ class MasterApp:
             over.set()
 
         async with LocalEngine(report=report, seed=self._chance.getrandbits(32)) as engine:
+            self._engine = engine
             leading = self._begin(engine, leadership, over)
             self._office.take(leading)
             try:
                 await race(leadership.run(), over.wait(), self._watch(leading.actor))
             finally:
+                self._engine = None
                 self._office.leave()
                 leading.nodes.close()
                 leading.proxies.close()
@@ -193,6 +203,7 @@ class MasterApp:
             proxies=proxies,
             clock=self._clock,
             fenced=over.set,
+            meter=self._meter,
         )
         actor = engine.spawn("master", lambda: MasterActor(mandate, around), mailbox=MAILBOX_MAX)
         refs.append(actor)

@@ -9,8 +9,9 @@ What is not here: any decision. Those are `orca.plan`'s.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from orca.actors.actor import Actor
 from orca.errors import Conflict, Fenced, Unavailable
@@ -19,6 +20,7 @@ from orca.master.commit import Committer
 from orca.master.dispatch import Told, keys_for
 from orca.master.dispatch import news as dispatch_news
 from orca.master.journal import Journal
+from orca.master.meter import Meter
 from orca.master.mirror import Mirror
 from orca.master.nodes import (
     NodeConnected,
@@ -109,6 +111,7 @@ class Surroundings:
     """Unix seconds."""
     fenced: Callable[[], None]
     """Called when a newer leader is found."""
+    meter: Meter = field(default_factory=Meter)
 
 
 class MasterActor(Actor[LeaderMessage]):
@@ -239,13 +242,20 @@ class MasterActor(Actor[LeaderMessage]):
         self._settled = self._settled or self._observed.is_settled(
             self._mirror.replicas().values(), now=now, grace_seconds=SETTLE_GRACE_SECONDS
         )
-        self._plan = plan(self._snapshot(), now) if self._settled else Plan()
+        self._plan = self._decide(now) if self._settled else Plan()
         await self._commit(self._plan, now)
         self._dispatch()
         self._publish()
         await self._flush()
         if self._plan.wake_at is not None:
             self.context.after(self._plan.wake_at - now, Look(), key="wake")
+
+    def _decide(self, now: float) -> Plan:
+        clock = asyncio.get_running_loop().time
+        snapshot, began = self._snapshot(), clock()
+        decided = plan(snapshot, now)
+        self._around.meter.planned(clock() - began)
+        return decided
 
     async def _flush(self) -> None:
         try:
@@ -256,6 +266,8 @@ class MasterActor(Actor[LeaderMessage]):
     async def _commit(self, decided: Plan, now: float) -> None:
         """Commit step by step; what cannot be committed now is planned again later."""
         self._problem = ""
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             for change in self._committer.changes(decided.steps, now):
                 done = await self._around.store.commit(change.transaction)
@@ -272,6 +284,7 @@ class MasterActor(Actor[LeaderMessage]):
             self.context.after(RETRY_SECONDS, Look(), key="again")
         else:
             if decided.steps:
+                self._around.meter.committed(clock() - began)
                 self.context.me.tell(Look(), key="look")
 
     def _snapshot(self) -> Snapshot:

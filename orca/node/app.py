@@ -49,12 +49,17 @@ class NodeApp:
         self._prober = prober
         self._now = now
         self._seed = seed
+        self._engine: LocalEngine | None = None
         self._record = LocalRecord(settings.directory)
 
     @property
     def node(self) -> str:
         """The node's id; decided on first use and kept in the home."""
         return self._record.identity().node
+
+    def mailboxes(self) -> dict[str, int]:
+        """Messages waiting, per actor; empty while it does not run."""
+        return self._engine.statistics() if self._engine else {}
 
     async def run(self) -> None:
         """Run until cancelled. Raises `Failed` when the home cannot be written."""
@@ -82,8 +87,12 @@ class NodeApp:
     async def _run(self, host: Host) -> None:
         jitter = random.Random(self._seed).random  # noqa: S311  spreads redials, keeps no secret
         async with LocalEngine(report=_report, seed=self._seed) as engine:
+            self._engine = engine
             engine.spawn("node", lambda: self._agent(host, jitter), mailbox=MAILBOX)
-            await asyncio.get_running_loop().create_future()
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._engine = None
 
     def _agent(self, host: Host, jitter: Callable[[], float]) -> NodeAgent:
         return NodeAgent(host, self._dialer, self._settings, jitter=jitter)
