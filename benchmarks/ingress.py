@@ -4,12 +4,13 @@ orca's Envoy, as `orca.proxy` configures and runs it, with and without its acces
 with the shortest configuration a person would write; against Caddy. One worker each, plain HTTP/1.1 with
 keep-alive, a small body. The proxy under test has one core to itself; load and upstream share another.
 
-    python benchmarks/ingress.py [--rounds 3] [--seconds 5] [--connections 64]
+    python benchmarks/ingress.py [--rounds 6] [--seconds 2] [--connections 64]
 
-Rounds alternate A/B/C/D/A/B/C/D. A run in which other programs took more than a tenth of a core is
-repeated, a few times at most. Figures are medians of the rounds; the raw data is a JSON file whose path
-is printed. The upstream is an Envoy that answers by itself, which costs it less than proxying costs the
-proxy, so the proxy saturates first; the last column shows that it did.
+Rounds alternate A/B/C/D/A/B/C/D, in short runs since a machine's speed drifts. A run in which other
+programs took more than a tenth of a core is repeated, a few times at most. Figures are medians of the
+rounds; the raw data is a JSON file whose path is printed. The upstream is nginx if there is one, else an
+Envoy that answers by itself; either costs less than the proxy, so that the proxy saturates first. Whether
+it did is shown: its core has to be near 100 %.
 """
 
 from __future__ import annotations
@@ -45,6 +46,16 @@ TRIES_MAX = 4
 CALM_SECONDS_MAX = 20
 HOST = "bench.test"
 BODY = "hello from the upstream\n"
+NGINX = """
+daemon off; master_process off; pid {directory}/nginx.pid; error_log {directory}/nginx.err;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
+  client_body_temp_path {directory}/b; proxy_temp_path {directory}/p;
+  fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
+  server {{ listen 127.0.0.1:{port}; location / {{ return 200 "{body}"; }} }}
+}}
+"""
 _T = "type.googleapis.com/envoy."
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -97,8 +108,8 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--out", help="directory for the raw data")
     return parser.parse_args()
@@ -127,6 +138,18 @@ def _start(directory: Path, stack: ExitStack) -> Iterator[Contender]:
         _await_port(port)
         _pin(pid, proxy_core)
         yield Contender(name, port, pid, upstream_pid)
+
+
+@contextmanager
+def _upstream(directory: Path, port: int) -> Iterator[int]:
+    if shutil.which("nginx") is None:
+        with _static_envoy(directory, "upstream", _answering(port)) as pid:
+            yield pid
+        return
+    path = directory / "nginx.conf"
+    path.write_text(NGINX.format(directory=directory, port=port, body=BODY.strip()))
+    with _program(directory / "nginx.log", "nginx", "-c", str(path), "-p", str(directory)) as pid:
+        yield pid
 
 
 @contextmanager

@@ -72,9 +72,12 @@ class Admin:
             for host in status.get("host_statuses", [])
         )
 
-    async def drain_listeners(self) -> None:
-        """Tell clients to leave: accept on, but end every connection after its next answer."""
+    async def send_clients_away(self) -> None:
+        """Accept nobody any more, and end every connection after its next answer."""
+        # The first starts the drain of what is connected, the second closes the doors at once;
+        # alone, the first would go on accepting until the drain time is over.
         await self._ask("POST", "/drain_listeners", graceful="")
+        await self._ask("POST", "/drain_listeners")
 
     async def reopen_logs(self) -> None:
         """Let go of log files that were renamed."""

@@ -20,6 +20,7 @@ from orca.proxy.envoy_config.bootstrap import Bootstrap, bootstrap
 from orca.proxy.envoy_config.build import Paths, build
 from orca.proxy.envoy_config.resources import EnvoyConfig
 from orca.proxy.files import ConfigFiles, translated
+from orca.proxy.handover import waiting_connections_move
 from orca.proxy.installer import Installer, Refusal
 from orca.proxy.ports import EndpointKey
 from orca.proxy.process import EnvoyProcess, Slot, has_clients
@@ -27,6 +28,9 @@ from orca.proxy.settings import ProxySettings
 
 _ACCESS_LOG_BYTES_MAX: Final = 64 * 1024 * 1024
 _GREETING_SECONDS_MAX: Final = 3.0
+_PORT_SECONDS_MAX: Final = 0.5
+_CLOSING_SECONDS: Final = 0.1
+"""Envoy's workers close their sockets a moment after the answer to the order."""
 
 
 class EnvoyServer:
@@ -96,7 +100,7 @@ class EnvoyServer:
         if slot is None or self._fingerprint != wanted.fingerprint:
             slot = await self._begin(config, instead_of=slot)
         else:
-            self._check_port(serving=rollin.port_in(self._files.read(self._files.listeners)))
+            await self._check_port(serving=rollin.port_in(self._files.read(self._files.listeners)))
         refusals = await self._install(slot, config)
         if refusals:
             raise _rejected(refusals)
@@ -131,7 +135,7 @@ class EnvoyServer:
     async def _begin(self, config: EnvoyConfig, *, instead_of: Slot | None) -> Slot:
         """Start an Envoy; only when it serves, end the one before it."""
         before = self._files.read(self._files.listeners)
-        self._check_port(serving=rollin.port_in(before) if instead_of else None)
+        await self._check_port(serving=rollin.port_in(before) if instead_of else None)
         self._installer.forget()
         self._installer.write_all(rollin.stages(config, present={}))
         await self._end_leavers(at_once=True)  # it takes the slot that is needed now
@@ -152,8 +156,9 @@ class EnvoyServer:
         """Send an Envoy's clients away; `maintain` ends it when they have gone."""
         deadline = asyncio.get_running_loop().time() + self._settings.drain_seconds
         self._leaving.append((slot, deadline))
-        with contextlib.suppress(errors.Unavailable):  # then there is nothing to wait for
-            await slot.admin.drain_listeners()
+        with waiting_connections_move(), contextlib.suppress(errors.Unavailable):
+            await slot.admin.send_clients_away()
+            await asyncio.sleep(_CLOSING_SECONDS)
 
     async def _end_leavers(self, *, at_once: bool = False) -> None:
         now = asyncio.get_running_loop().time()
@@ -172,17 +177,20 @@ class EnvoyServer:
             program=find_binary().identity,
         )
 
-    def _check_port(self, *, serving: tuple[str, int] | None) -> None:
+    async def _check_port(self, *, serving: tuple[str, int] | None) -> None:
         """Raise `Conflict` if a stranger holds the port; `serving` is what Envoy itself holds."""
         wanted = (self._settings.bind, self._settings.http_port)
         if serving == wanted:
             return
-        holder = processes.listener_of(wanted[1], wanted[0])
-        if holder is not None:
-            raise errors.Conflict(
-                f"Port {wanted[1]}, where the proxy has to listen, is in use by {holder}.",
-                hint="Stop that process, or set another `http_port` under `[proxy]` in cluster.toml.",
-            )
+        # The kernel closes the port of an Envoy that was killed a little after it is gone.
+        give_up_at = asyncio.get_running_loop().time() + _PORT_SECONDS_MAX
+        while holder := processes.listener_of(wanted[1], wanted[0]):
+            if asyncio.get_running_loop().time() >= give_up_at:
+                raise errors.Conflict(
+                    f"Port {wanted[1]}, where the proxy has to listen, is in use by {holder}.",
+                    hint="Stop it, or set another `http_port` under `[proxy]` in cluster.toml.",
+                )
+            await asyncio.sleep(0.05)
 
     # --- what it serves ---
 

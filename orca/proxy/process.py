@@ -142,7 +142,7 @@ async def has_clients(slot: Slot) -> bool:
 async def _drain(slot: Slot, seconds_max: float) -> None:
     try:
         async with asyncio.timeout(seconds_max):
-            await slot.admin.drain_listeners()
+            await slot.admin.send_clients_away()
             while await has_clients(slot):  # noqa: ASYNC110  Envoy does not call us
                 await asyncio.sleep(0.1)
     except (TimeoutError, errors.Unavailable):

@@ -81,6 +81,8 @@ def _arguments(settings: ProxySettings) -> tuple[str, ...]:
         str(settings.workers),
         "--drain-time-s",
         str(max(1, round(settings.drain_seconds))),
+        "--drain-strategy",
+        "immediate",
         "--file-flush-interval-msec",
         "1000",
         "--log-level",

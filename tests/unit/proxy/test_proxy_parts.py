@@ -17,6 +17,7 @@ from orca.proxy.backoff import Backoff
 from orca.proxy.binary import find_binary
 from orca.proxy.drain import DrainWatch
 from orca.proxy.files import ConfigFiles
+from orca.proxy.handover import waiting_connections_move
 from orca.proxy.memory import FileMemory, Remembered
 from orca.proxy.ports import EndpointKey
 from orca.proxy.process import EnvoyProcess
@@ -209,6 +210,23 @@ def test_bound_that_cannot_be_raised_refuses_and_names_the_command(tmp_path: Pat
 
 def test_kernel_without_a_bound_needs_nothing(tmp_path: Path) -> None:
     watches.ensure_room(services=10_000, running=None, proc=tmp_path)
+
+
+# --- handing over ---
+
+
+def test_kernel_setting_is_on_only_while_it_is_needed(tmp_path: Path) -> None:
+    setting = tmp_path / "tcp_migrate_req"
+    setting.write_text("0\n")
+    with waiting_connections_move(setting) as moving:
+        assert moving
+        assert setting.read_text() == "1\n"
+    assert setting.read_text() == "0\n"
+
+
+def test_handing_over_goes_on_without_the_kernels_help(tmp_path: Path) -> None:
+    with waiting_connections_move(tmp_path / "absent") as moving:
+        assert not moving
 
 
 # --- the binary ---
