@@ -94,6 +94,8 @@ def main() -> int:
         if shutil.which(program) is None:
             print(f"{program} is not installed: apt-get install {program}", file=sys.stderr)
             return 2
+    # Envoy outlives us by design: end it also when somebody ends us.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ExitStack() as stack:
         directory = Path(tempfile.mkdtemp(prefix="orca-b-"))
         stack.callback(shutil.rmtree, directory)
