@@ -287,9 +287,13 @@ def _order(revision: Revision, outcome: Outcome) -> str:
 def _steps(outcome: Outcome) -> tuple[str, ...]:
     match outcome.action:
         case "create":
-            return (f"start {outcome.replicas_after} replicas",)
+            return (f"start {_replicas(outcome.replicas_after)}",)
         case "update" | "retry":
-            return (f"replace {outcome.replicas_after} replicas one after the other",)
+            return (f"replace {_replicas(outcome.replicas_after)}, one after the other",)
         case "scale":
-            return (f"{outcome.replicas_before} → {outcome.replicas_after} replicas",)
+            return (f"{outcome.replicas_before} → {_replicas(outcome.replicas_after)}",)
     return ()
+
+
+def _replicas(count: int) -> str:
+    return "1 replica" if count == 1 else f"{count} replicas"
