@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import typer
@@ -81,10 +82,11 @@ async def _watch(
     async with asyncio.timeout(timeout_seconds):
         while open_ids := tuple(id_ for id_ in ids if not _has_ended(views.get(id_))):
             try:
-                async for view in client.watch_rollouts(open_ids):
-                    attempts = 0
-                    views[view.id] = view
-                    shown.update(view)
+                async with aclosing(client.watch_rollouts(open_ids)) as changes:
+                    async for view in changes:
+                        attempts = 0
+                        views[view.id] = view
+                        shown.update(view)
             except errors.Unavailable as error:
                 if attempts >= RECONNECT_ATTEMPTS_MAX:
                     raise _lost(error) from error

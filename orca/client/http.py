@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import quote
@@ -293,16 +294,22 @@ class OrcaClient:
         self, path: str, model: type[M], query: Mapping[str, str]
     ) -> AsyncGenerator[M, None]:
         error_of = self._transport.error_of
-        async with self._transport.stream(path, query=query, headers=_EVENTS) as lines:
-            async for body in streams.events(lines, model, error_of=error_of):
+        async with (
+            self._transport.stream(path, query=query, headers=_EVENTS) as lines,
+            aclosing(streams.events(lines, model, error_of=error_of)) as bodies,
+        ):
+            async for body in bodies:
                 yield body
 
     async def _lines(
         self, path: str, model: type[M], query: Mapping[str, str]
     ) -> AsyncGenerator[M, None]:
         error_of = self._transport.error_of
-        async with self._transport.stream(path, query=query, headers={}) as lines:
-            async for body in streams.ndjson(lines, model, error_of=error_of):
+        async with (
+            self._transport.stream(path, query=query, headers={}) as lines,
+            aclosing(streams.ndjson(lines, model, error_of=error_of)) as bodies,
+        ):
+            async for body in bodies:
                 yield body
 
 

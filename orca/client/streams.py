@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,7 +18,7 @@ PROBLEM_EVENT = "problem"
 
 async def events(
     lines: AsyncIterator[bytes], model: type[M], *, error_of: ErrorOf
-) -> AsyncIterator[M]:
+) -> AsyncGenerator[M, None]:
     """The bodies of server-sent events. Raises what a `problem` event says."""
     name, data = "", b""
     async for raw in lines:
@@ -36,7 +36,7 @@ async def events(
 
 async def ndjson(
     lines: AsyncIterator[bytes], model: type[M], *, error_of: ErrorOf
-) -> AsyncIterator[M]:
+) -> AsyncGenerator[M, None]:
     """The bodies of NDJSON lines; empty ones are heartbeats. Raises what a problem line says."""
     async for line in lines:
         if line:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import io
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -95,7 +95,8 @@ class Transport:
             async with self._request("GET", path, query, None, headers) as response:
                 if response.status >= 400:
                     self._refuse(response, await response.read())
-                yield self._lines(response)
+                async with aclosing(self._lines(response)) as lines:
+                    yield lines
 
     @asynccontextmanager
     async def _request(
@@ -149,7 +150,7 @@ class Transport:
             raise RuntimeError("use the client in `async with`")
         return self._session
 
-    async def _lines(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    async def _lines(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
         rest = b""
         while True:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,7 +44,8 @@ def command(
             line(event)
         if follow:
             after = max((event.sequence for event in newest.events), default=0)
-            async for event in client.watch_events(after=after, service=service):
-                line(event)
+            async with aclosing(client.watch_events(after=after, service=service)) as events:
+                async for event in events:
+                    line(event)
 
     session.call(connection, work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,10 +73,11 @@ def command(
             replica=replica,
             timestamps=timestamps,
         )
-        async for line in stream:
-            if line.error:
-                failures.append(line)
-            _print(line, several=several, form=output_format)
+        async with aclosing(stream) as lines:
+            async for line in lines:
+                if line.error:
+                    failures.append(line)
+                _print(line, several=several, form=output_format)
 
     session.call(connection, work)
     if failures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,8 +76,9 @@ async def _watch(client: OrcaClient, name: str, first: StatusResponse, form: Wid
     is_service = any(name in (service.name, status.ref(service)) for service in first.services)
     stream = client.watch_status(service=name) if is_service else client.watch_status(project=name)
     with watching.screen(form) as screen:
-        async for response in stream:
-            screen.show(response, lambda body: _table(body, form))
+        async with aclosing(stream) as responses:
+            async for response in responses:
+                screen.show(response, lambda body: _table(body, form))
 
 
 def _table(response: StatusResponse, form: str) -> Text:
