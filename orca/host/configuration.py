@@ -7,7 +7,7 @@ runs; those are named, and keep their old values until a restart.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orca.client.schema import ReloadResponse
@@ -71,6 +71,11 @@ class Configuration:
     root: Path
     cluster: ClusterSpec
     apply: Callable[[ClusterSpec], None]
+    started: ClusterSpec = field(init=False)
+    """What the server was started with; the keys that need a restart still have these values."""
+
+    def __post_init__(self) -> None:
+        self.started = self.cluster
 
     def not_yet(self) -> tuple[str, ...]:
         """What is configured and cannot be done."""
@@ -80,7 +85,7 @@ class Configuration:
         """Read again. Raises `InvalidConfig`; then nothing changes."""
         fresh = read(self.root).cluster
         live = changed(self.cluster, fresh, LIVE_KEYS)
-        later = changed(self.cluster, fresh, RESTART_KEYS)
+        later = changed(self.started, fresh, RESTART_KEYS)
         self.apply(fresh)
         self.cluster = fresh
         return ReloadResponse(changed=live, needs_restart=later)

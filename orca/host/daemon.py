@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import aclosing
 from pathlib import Path
 
 from orca.client.http import OrcaClient
@@ -43,6 +44,7 @@ def start(options: ServerOptions) -> tuple[str, ...]:
         )
     # Written anew once this server listens: until then any answer would be somebody else's.
     (home.path / URL_FILE).unlink(missing_ok=True)
+    storage.check_room(home)
     child = _spawn(options, home)
     asyncio.run(_until_ready(child, home))
     return not_yet(cluster)
@@ -144,9 +146,10 @@ async def _stop_services(home: Home, token: str | None) -> None:
         await client.stop_all()
         try:
             async with asyncio.timeout(STOP_SERVICES_SECONDS):
-                async for status in client.watch_status():
-                    if not any(service.instances for service in status.services):
-                        return
+                async with aclosing(client.watch_status()) as changes:
+                    async for status in changes:
+                        if not any(service.instances for service in status.services):
+                            return
         except TimeoutError as error:
             raise DeadlineExceeded(
                 f"some services have not stopped within {STOP_SERVICES_SECONDS:g} s; "

@@ -61,6 +61,7 @@ def run(options: ServerOptions) -> None:
     home = Home(options.home)
     loaded = read(options.config_root)
     home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    storage.check_room(home)
     with PidLock(home.pid_file):
         redactor = Redactor()
         pipeline = logs.configure(
@@ -199,17 +200,21 @@ class Server:
 
     # --- parts ---
 
-    def _build_master(self, store: Store) -> MasterApp:
-        cluster = self._cluster
-        settings = MasterSettings(
-            cluster=cluster.name,
+    def _master_settings(self, cluster: ClusterSpec) -> MasterSettings:
+        started = self._configuration.started
+        return MasterSettings(
+            cluster=started.name,
             name=socket.gethostname(),
             config_root=str(self._options.config_root),
             home=str(self._home.path),
-            api_url=f"http://{cluster.api_host}:{cluster.api_port}",
+            api_url=f"http://{started.api_host}:{started.api_port}",
             http_port=self._http_port(cluster),
-            https_port=cluster.proxy.https_port,
+            https_port=started.proxy.https_port,
         )
+
+    def _build_master(self, store: Store) -> MasterApp:
+        cluster = self._cluster
+        settings = self._master_settings(cluster)
         election = Election(
             store,
             Keys(cluster.name).leader(),
@@ -259,7 +264,7 @@ class Server:
             home=self._home.path,
             name=socket.gethostname(),
             http_port=self._http_port(cluster),
-            https_port=cluster.proxy.https_port,
+            https_port=self._configuration.started.proxy.https_port,
             access_log=cluster.proxy.access_log,
         )
 
@@ -287,6 +292,7 @@ class Server:
         if self._proxy is not None:
             self._proxy.reconfigure(self._proxy_settings(cluster))
         if self._master is not None:
+            self._master.control.reconfigure(self._master_settings(cluster))
             self._tokens.replace(tokens.configured(cluster, self._master.secret_lookup))
 
     async def _refresh_tokens(self) -> None:

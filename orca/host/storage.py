@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from orca.errors import OrcaError, UserError
+from orca.errors import OrcaError, StoreFull, UserError
 from orca.host.identities import Identities
 from orca.host.options import Home
 from orca.spec.cluster import ClusterSpec
@@ -13,6 +14,18 @@ from orca.store.base import Store
 from orca.store.embedded import EmbeddedEtcd, EmbeddedSettings
 from orca.store.etcd import EtcdStore
 from orca.store.etcd_endpoints import EtcdSettings, EtcdTls
+
+HOME_FREE_BYTES_MIN = 1024 * 1024
+
+
+def check_room(home: Home) -> None:
+    """Raise `StoreFull` when the home could not even hold what a server writes while it starts."""
+    free = shutil.disk_usage(home.path).free
+    if free < HOME_FREE_BYTES_MIN:
+        raise StoreFull(
+            f"The disk of {home.path} is full: {free // 1024} KiB are free.",
+            hint="Free some space there, then start again.",
+        )
 
 
 def embedded(

@@ -61,6 +61,10 @@ class MasterControlPlane:
         self._settings = parts.settings
         self._office = parts.office
 
+    def reconfigure(self, settings: MasterSettings) -> None:
+        """Show these from now on: ports may change while the server runs."""
+        self._settings = settings
+
     # --- observing ---
 
     def health(self) -> schema.Health:

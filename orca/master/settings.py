@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MasterSettings:
-    """Facts that stay as they are until a restart."""
+    """Facts that stay as they are until a restart or, what is only shown, until a reload."""
 
     cluster: str
     name: str
