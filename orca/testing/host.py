@@ -78,6 +78,8 @@ class Answer(NamedTuple):
     status: int
     body: str
     headers: Mapping[str, str]
+    cookies: list[str] = []  # noqa: RUF012  never changed
+    """Every `Set-Cookie`, which may come several times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,14 +333,18 @@ class Host:
 
     def close(self) -> None:
         """End and remove everything of this host; idempotent."""
+        self.end_processes()
+        self._remove_from_engine()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def end_processes(self) -> None:
+        """kill -9 of everything that `processes` finds."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while (found := self.processes()) and time.monotonic() < deadline:
             for pid in found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(POLL_SECONDS)
-        self._remove_from_engine()
-        shutil.rmtree(self.root, ignore_errors=True)
 
     def _remove_from_engine(self) -> None:
         if not self.engine.pid:
@@ -390,7 +396,8 @@ def request(
         connection.request(method, path, body=body, headers=dict(headers or {}))
         with connection.getresponse() as response:
             text = response.read().decode(errors="replace")
-            return Answer(response.status, text, dict(response.getheaders()))
+            cookies = response.headers.get_all("set-cookie") or []
+            return Answer(response.status, text, dict(response.getheaders()), cookies)
     except (OSError, http.client.HTTPException) as error:
         return Answer(0, repr(error), {})
     finally:
