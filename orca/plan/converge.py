@@ -20,6 +20,9 @@ from orca.plan.steps import CreateReplica, ForgetReplica, SetDesired
 from orca.plan.view import ServiceView, stops_first
 
 ReplicaStep = CreateReplica | SetDesired | ForgetReplica
+LEAVE_SECONDS = 1.0
+"""What proxies get at least to hear that a replica takes no more requests, before it is stopped."""
+
 Placer = Callable[[ServiceView, int], NodeId | Unplaceable]
 
 
@@ -54,9 +57,9 @@ class _Pass:
         """Take a replica out of traffic; stop it at once where it has none."""
         if replica.desired is not Desired.RUN:
             return
-        drain_seconds = self.view.revision.spec.update.drain_seconds
-        if drain_seconds and is_routed(self.view, replica):
-            until = self.around.now + drain_seconds
+        if is_routed(self.view, replica):
+            drain_seconds = self.view.revision.spec.update.drain_seconds
+            until = self.around.now + max(drain_seconds, LEAVE_SECONDS)
             change = replace(replica, desired=Desired.DRAIN, drain_until=until, reason=reason)
         else:
             change = replace(replica, desired=Desired.STOP, reason=reason)

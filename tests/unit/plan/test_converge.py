@@ -10,6 +10,7 @@ from scenarios import World, revision_spec, service_id
 from orca.model.ids import ReplicaId
 from orca.model.replica import Desired, ReplicaState
 from orca.model.service import RolloutPhase, UpdateOrder
+from orca.plan.converge import LEAVE_SECONDS
 from orca.plan.steps import CreateReplica, ForgetReplica, ForgetService, SetDesired
 
 
@@ -231,3 +232,12 @@ def test_slot_that_is_filled_again_gets_a_new_name() -> None:
         world.scale("web", replicas)
         world.settle()
     assert len({replica.id for replica in world.of("web")} | before) == 3
+
+
+def test_replica_that_gets_requests_leaves_the_routes_even_where_nobody_waits_for_them() -> None:
+    world = settled(drain_seconds=0.0)
+    world.stop("web")
+    world.step()
+    [only] = world.of("web")
+    assert only.desired is Desired.DRAIN
+    assert only.drain_until == world.now + LEAVE_SECONDS
