@@ -112,12 +112,15 @@ class NodeSessions:
         self._links: dict[NodeId, _Link] = {}
         self._commands: dict[CommandId, asyncio.Future[CommandDone]] = {}
         self._numbers = itertools.count(1)
+        self._closed = False
 
     # --- sessions ---
 
     async def serve(self, session: MasterSide) -> None:
         """Serve a session until it ends. Raises `Unavailable` when it breaks."""
         hello = await self._greet(session)
+        if self._closed:
+            raise _not_leading()
         link = _Link(session)
         if before := self._links.get(hello.node):
             before.replaced.set()
@@ -169,6 +172,8 @@ class NodeSessions:
             await link.session.send(await link.outbox.get())
 
     def _take(self, node: NodeId, link: _Link, message: NodeMessage) -> None:
+        if self._links.get(node) is not link:
+            return  # a newer session has said how things are
         match message:
             case StatusReport():
                 self._tell(NodeReported(node=node, statuses=message.statuses, gone=message.gone))
@@ -195,11 +200,13 @@ class NodeSessions:
             self._tell(NodeGone(node=node))
 
     def close(self) -> None:
-        """End all sessions: this master no longer leads."""
+        """End all sessions, also those that have not yet begun: this master no longer leads."""
+        self._closed = True
         for link in self._links.values():
             link.replaced.set()
         for answer in self._commands.values():
-            answer.cancel()
+            if not answer.done():
+                answer.set_exception(_not_leading())
 
     # --- out ---
 
@@ -245,6 +252,12 @@ class NodeSessions:
         if failure := _error_of(done):
             raise failure
         return done.image_id
+
+
+def _not_leading() -> Unavailable:
+    return Unavailable(
+        "this master no longer leads", hint="try again in a few seconds, with the master that does"
+    )
 
 
 def _error_of(done: CommandDone) -> OrcaError | None:

@@ -109,6 +109,7 @@ class ProxySessions:
         self._links: dict[ProxyId, _Link] = {}
         self._table: RouteTable | None = None
         self._version = 0
+        self._closed = False
 
     def publish(self, table: RouteTable) -> None:
         """Bring all proxies to this table. Until the first call they keep what they have."""
@@ -127,6 +128,8 @@ class ProxySessions:
             raise Conflict("the session did not begin with a hello")
         if hello.epoch > self._epoch:
             raise Fenced(f"proxy {hello.proxy} already follows epoch {hello.epoch}")
+        if self._closed:
+            raise Unavailable("this master no longer leads")
         link = _Link(session)
         link.bell.set()
         if before := self._links.get(hello.proxy):
@@ -154,6 +157,8 @@ class ProxySessions:
             self._take(proxy, link, message)
 
     def _take(self, proxy: ProxyId, link: _Link, message: ProxyMessage) -> None:
+        if self._links.get(proxy) is not link:
+            return  # a newer session has said how things are
         match message:
             case ProxyApplied():
                 self._tell(ProxyReported(proxy=proxy, version=message.version, error=message.error))
@@ -178,6 +183,7 @@ class ProxySessions:
                 link.sent = table
 
     def close(self) -> None:
-        """End all sessions: this master no longer leads."""
+        """End all sessions, also those that have not yet begun: this master no longer leads."""
+        self._closed = True
         for link in self._links.values():
             link.ended.set()
