@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orca.actors.actor import Ref
 from orca.errors import Conflict, Unavailable
@@ -45,9 +45,13 @@ class Office:
         self._taken.set()
 
     def leave(self) -> None:
-        """It does not any more."""
+        """It does not any more: what it knew last is no longer to be taken for how things are."""
         self._leading = None
         self._taken.clear()
+        last = self.publication.latest
+        if last.number:
+            problem = "this master does not lead any more"
+            self.publication.publish(replace(last, number=last.number + 1, problem=problem))
 
     def require(self) -> Leading:
         """The leadership. Raises `Unavailable` while there is none."""
