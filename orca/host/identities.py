@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from orca.errors import OrcaError
 from orca.rpc.grpc_client import MASTER_NAME
 from orca.rpc.tls import CA_LIFETIME, NODE_LIFETIME, SERVER_LIFETIME, CertificateAuthority, Identity
 from orca.telemetry.logs import get_logger
@@ -70,7 +71,12 @@ class Identities:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             for name, ensure in self._ensure.items():
-                identity = ensure()
+                try:
+                    identity = ensure()
+                except OrcaError as error:
+                    # It is renewed long before it ends: there is time to try again.
+                    log.error("certificate not renewed", name=name, why=error.message)
+                    continue
                 if identity != self._held[name]:
                     self._held[name] = identity
                     log.info("certificate renewed", name=name)

@@ -166,7 +166,7 @@ class Election:
         while True:
             try:
                 leadership = await self._try()
-            except (errors.StoreUnavailable, errors.Conflict):
+            except (errors.Unavailable, errors.Conflict):
                 # Also when our own claim's outcome is unknown: the next look at the key tells.
                 await asyncio.sleep(_RETRY_SECONDS * (0.5 + self._jitter()))
                 continue

@@ -61,7 +61,7 @@ class Reflector:
                         yield batch
             except Compacted:
                 self._seen = 0
-            except (errors.StoreUnavailable, TimeoutError):
+            except (errors.Unavailable, TimeoutError):  # a full disk, too, is an outage
                 await self._pause()
 
     async def _follow(self) -> AsyncGenerator[WatchBatch, None]:

@@ -239,7 +239,7 @@ class MemoryStore(Store):
         while True:
             try:
                 batch = await self._next_batch(prefix, seen)
-            except errors.StoreUnavailable:
+            except errors.Unavailable:
                 await asyncio.sleep(self._retry_seconds)
                 continue
             if batch.complete or batch.puts or batch.deletes:

@@ -22,12 +22,16 @@ class Faults:
     def __init__(self) -> None:
         self.down: set[str] = set()
         self.hanging: set[str] = set()
+        self.full = False
+        """As when the disk of an etcd has killed it: whatever is asked, that is the answer."""
 
     async def __call__(self, operation: str) -> None:
         if self.hanging & {operation, "*"}:
             await asyncio.Event().wait()
         if self.down & {operation, "*"}:
             raise errors.StoreUnavailable(f"{operation} failed on purpose.")
+        if self.full:
+            raise errors.StoreFull("The disk is full on purpose.")
 
 
 def test_request_that_never_arrives_changes_nothing() -> None:
@@ -194,5 +198,37 @@ def test_two_candidates_never_believe_in_themselves_at_once() -> None:
             assert not first.is_valid(loop.time())
         assert waiting.result().epoch > first.epoch
         assert loop.time() < 37
+
+    virtual_time.run(main())
+
+
+def test_campaign_waits_until_a_full_disk_has_room_again() -> None:
+    async def main() -> None:
+        faults = Faults()
+        election = Election(MemoryStore(faults=faults), "leader", this_process("a"))
+        faults.full = True
+        campaign = asyncio.ensure_future(election.campaign())
+        await asyncio.sleep(60)
+        assert not campaign.done()
+        faults.full = False
+        leadership = await campaign
+        assert leadership.is_valid(asyncio.get_running_loop().time())
+
+    virtual_time.run(main())
+
+
+def test_watch_waits_until_a_full_disk_has_room_again() -> None:
+    async def main() -> None:
+        faults = Faults()
+        store = MemoryStore(faults=faults)
+        async with aclosing(store.watch("")) as batches:
+            assert (await anext(batches)).complete
+            faults.full = True
+            following = asyncio.ensure_future(anext(batches))
+            await asyncio.sleep(60)
+            assert not following.done()
+            faults.full = False
+            await store.commit(PUT_A)
+            assert [item.key for item in (await following).puts] == ["a"]
 
     virtual_time.run(main())
