@@ -15,6 +15,7 @@ from orca.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 CHECK_SECONDS = 600.0
+NODE_URI = "orca://node/"
 LOOPBACK = ("127.0.0.1", "::1")
 
 
@@ -42,7 +43,12 @@ class Identities:
 
     def node(self, node: str) -> Identity:
         """What the node agent shows."""
-        return self._get("node", uri=f"orca://node/{node}", lifetime=NODE_LIFETIME)
+        return self._get("node", uri=f"{NODE_URI}{node}", lifetime=NODE_LIFETIME)
+
+    def last_node(self) -> str:
+        """The node's id in the certificate it had last, run out or not; empty without one."""
+        kept = Identity.load(self._directory, "node")
+        return (kept.uri or "").removeprefix(NODE_URI) if kept else ""
 
     def proxy(self, name: str) -> Identity:
         """What the proxy shows."""

@@ -246,6 +246,7 @@ class Server:
             cluster=self._cluster.name,
             name=socket.gethostname(),
             instance=self._home.instance,
+            known_as=identities.last_node(),
             version=__version__,
         )
         dialer = self._dialer("node", address, lambda: identities.node(node.node), stack)

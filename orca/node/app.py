@@ -50,7 +50,7 @@ class NodeApp:
         self._now = now
         self._seed = seed
         self._engine: LocalEngine | None = None
-        self._record = LocalRecord(settings.directory)
+        self._record = LocalRecord(settings.directory, known_as=settings.known_as)
 
     @property
     def node(self) -> str:

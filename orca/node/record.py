@@ -96,8 +96,10 @@ def record_of(assignment: Assignment, known: ReplicaRecord | None = None) -> Rep
 class LocalRecord:
     """The record in a directory. Raises `Failed` when the disk refuses a write."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, known_as: str = "") -> None:
+        """`known_as` is the id to take where none is written down; empty makes a new one."""
         self._directory = directory
+        self._known_as = known_as
         self._replicas = directory / "replicas"
 
     def identity(self) -> Identity:
@@ -113,7 +115,7 @@ class LocalRecord:
                 f"the node's identity {path} cannot be read: {error}",
                 hint="restore the file from a backup, or remove it to join as a new node",
             ) from error
-        fresh = Identity(node=NodeId(uuid.uuid4().hex))
+        fresh = Identity(node=NodeId(self._known_as or uuid.uuid4().hex))
         self._write(path, msgspec.json.encode(fresh), durable=True)
         return fresh
 

@@ -20,6 +20,8 @@ class NodeSettings:
     """The node's name, for people and for `placement.node`."""
     instance: str = "default"
     """Tells several orcas of one host apart under /run/orca."""
+    known_as: str = ""
+    """The node's id by its certificate, in case its own record is lost."""
     version: str = ""
     """Of orca, for the facts."""
     labels: Mapping[str, str] = field(default_factory=dict)

@@ -42,6 +42,12 @@ def record(name: str = "r-1") -> ReplicaRecord:
 def test_node_keeps_its_id(tmp_path: Path) -> None:
     first = LocalRecord(tmp_path / "node").identity()
     assert LocalRecord(tmp_path / "node").identity() == first
+    assert LocalRecord(tmp_path / "node", known_as="another").identity() == first
+
+
+def test_node_whose_record_is_lost_stays_who_its_certificate_says(tmp_path: Path) -> None:
+    assert LocalRecord(tmp_path, known_as="n-1").identity().node == "n-1"
+    assert LocalRecord(tmp_path).identity().node == "n-1"
 
 
 def test_epoch_is_kept_with_the_id(tmp_path: Path) -> None:
