@@ -6,7 +6,8 @@ and what lies below its home.
 
 The hard part is leaving nothing behind. A server, its etcd and its Envoy outlive whoever started them, so
 `close` finds them again by the host's directory, which all of them carry in their command line or their
-environment, and ends them, whatever state the test left them in.
+environment, and ends them, whatever state the test left them in. `sweep` does the same for the hosts of
+a test run that was itself killed.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
-from orca.processes import PidLock
+from orca.processes import PidLock, ProcessRecord, is_running, record_of
 from orca.testing.engine import DockerEngine
 
 COMMAND_SECONDS = 90.0
@@ -42,6 +43,9 @@ REQUEST_SECONDS = 5.0
 
 _PORTS = range(12_000, 32_000)
 """Below the ports that the kernel gives to clients, so that none is taken between choice and use."""
+
+_PREFIX = "orca-h-"
+_OWNER = "owner.json"
 
 T = TypeVar("T")
 
@@ -103,12 +107,13 @@ class Host:
 
     def __init__(self, engine: DockerEngine, *, cluster: str = "itest") -> None:
         # Short: the path of Envoy's socket lies below it.
-        self.root = Path(tempfile.mkdtemp(prefix="orca-h-"))
+        self.root = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self.engine = engine
         self.cluster = cluster
         self.home = self.root / "home"
         self.config = self.root / "config"
         self.config.mkdir()
+        (self.root / _OWNER).write_text(json.dumps(asdict(_this_process())))
         self.ports = Ports.free()
         self.env: dict[str, str] = {}
         """Added to the environment of every command."""
@@ -339,12 +344,7 @@ class Host:
 
     def end_processes(self) -> None:
         """kill -9 of everything that `processes` finds."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while (found := self.processes()) and time.monotonic() < deadline:
-            for pid in found:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            time.sleep(POLL_SECONDS)
+        _end_all_of(self.root)
 
     def _remove_from_engine(self) -> None:
         if not self.engine.pid:
@@ -357,6 +357,31 @@ class Host:
             docker("network", "rm", *found)
         if found := docker("volume", "ls", "-q", *mine).split():
             docker("volume", "rm", "-f", *found)
+
+
+def sweep() -> None:
+    """End what is left of hosts whose owner was killed before it could close them."""
+    for owner in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_OWNER}"):
+        with contextlib.suppress(OSError, ValueError):
+            if not is_running(ProcessRecord(**json.loads(owner.read_text()))):
+                _end_all_of(owner.parent)
+                subprocess.run(["umount", "-l", str(owner.parent / "home")], capture_output=True)
+                shutil.rmtree(owner.parent, ignore_errors=True)
+
+
+def _end_all_of(root: Path) -> None:
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (found := dict(processes_of(root))) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(POLL_SECONDS)
+
+
+def _this_process() -> ProcessRecord:
+    found = record_of(os.getpid())
+    assert found is not None  # noqa: S101  it runs
+    return found
 
 
 # --- helpers that need no host ---

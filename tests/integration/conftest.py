@@ -12,7 +12,7 @@ import pytest
 from service_files import build_images
 
 from orca.testing.engine import DockerEngine
-from orca.testing.host import Host
+from orca.testing.host import Host, sweep
 
 TEST_SECONDS = 150
 
@@ -31,6 +31,7 @@ def ends_in_order() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    sweep()
     before = signal.signal(signal.SIGTERM, interrupt)
     yield
     signal.signal(signal.SIGTERM, before)

@@ -83,10 +83,15 @@ def test_a_disk_that_fills_up_stops_changes_and_nothing_else(small: Host) -> Non
     assert small.get(DOMAIN).body == "one\n"
 
     ballast.unlink()
-    eventually(
-        lambda: small.deploy(code=None).code == 0,
-        within=NOTICED_SECONDS,
-        every=1.0,
-        what="orca goes on by itself",
-    )
+    said: list[str] = []
+
+    def deployed() -> bool:
+        done = small.deploy(code=None)
+        said.append(done.said)
+        return done.code == 0
+
+    try:
+        eventually(deployed, within=NOTICED_SECONDS, every=1.0, what="orca goes on by itself")
+    finally:
+        print("\n".join(said), small.log_tail(40))
     eventually(small.serves(DOMAIN, "two"))

@@ -66,7 +66,7 @@ def test_a_secret_is_in_no_log_answer_history_plan_or_file_of_the_home(
         ("secrets", "list", "--project", project),
         ("secrets", "usages", "PASSWORD", "--project", project),
     ):
-        said += [server.orca(*command), server.orca(*command, "-o", "json")]
+        said.append(server.orca(*command, "-o", "json"))
     said.append(server.orca("status", "-o", "wide"))
 
     assert not [done for done in said if CANARY in done.said]
