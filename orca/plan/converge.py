@@ -149,6 +149,7 @@ def _drop_excess(work: _Pass) -> None:
 def _fill_slots(work: _Pass) -> None:
     for slot in range(work.view.wanted):
         _drop_twins(work, slot)
+        _drop_superseded(work, slot)
     if stops_first(work.view.revision):
         _stop_first(work)
     else:
@@ -161,6 +162,14 @@ def _drop_twins(work: _Pass, slot: int) -> None:
     twins.sort(key=lambda r: not work.view.is_ready(r))
     for replica in twins[1:]:
         work.retire(replica, "its slot is taken")
+
+
+def _drop_superseded(work: _Pass, slot: int) -> None:
+    """What neither serves nor is gone back to stays for nobody: newcomers of a rollout that was given up."""
+    for replica in _others(work, slot):
+        is_stable = replica.generation == work.view.service.stable_generation
+        if not is_stable and not work.view.is_ready(replica):
+            work.retire(replica, f"superseded by revision {work.view.target.revision}")
 
 
 def _live(work: _Pass, slot: int) -> list[Replica]:

@@ -241,3 +241,25 @@ def test_replica_that_gets_requests_leaves_the_routes_even_where_nobody_waits_fo
     [only] = world.of("web")
     assert only.desired is Desired.DRAIN
     assert only.drain_until == world.now + LEAVE_SECONDS
+
+
+def test_newcomer_of_a_rollout_that_was_given_up_does_not_stay() -> None:
+    world = World()
+    for image in ("app:1", "app:2", "app:3"):
+        world.deploy("web", revision_spec(image=image))
+        world.step()
+        newest = max(world.of("web"), key=lambda r: r.generation)
+        world.say(newest, ReplicaState.FAILED, reason="the command /nope does not exist")
+        world.step()
+    assert [replica.revision for replica in world.wanted("web")] == [3]
+
+
+def test_superseded_newcomer_that_serves_stays_until_its_successor_is_trusted() -> None:
+    world = World()
+    world.deploy("web", replicas=1)
+    world.step()
+    [first] = world.of("web")
+    world.ready(first)
+    world.deploy("web", revision_spec(image="app:2"))
+    world.step()
+    assert first in world.wanted("web")
