@@ -2,7 +2,8 @@
 # Everything that has to hold before a change is merged. All of it runs even when something fails.
 #   test.sh [static] [fast] [host]      default: all three
 # static: formatting, lint, types, layers, generated files; fast: the tests that need nothing but Python;
-# host: the tests on a real Docker, etcd and Envoy, one after the other.
+# host: the tests on a real Docker, etcd and Envoy. Those of integration wait more than they work: several
+# files at once, each worker with an engine of its own.
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 cd "$ROOT"
@@ -58,7 +59,8 @@ packages() {
 
 host() {
     packages
-    tier "host tests (contract, integration)" tests/contract tests/integration
+    tier "contract tests" tests/contract
+    tier "integration tests" -n "${WORKERS:-2}" --dist loadfile tests/integration
 }
 
 ensure_venv requirements-dev.lock

@@ -31,6 +31,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
+from orca.host.options import Home
+from orca.node.settings import default_runtime_directory
 from orca.processes import PidLock, ProcessRecord, is_running, record_of
 from orca.testing.engine import DockerEngine
 
@@ -345,6 +347,8 @@ class Host:
     def end_processes(self) -> None:
         """kill -9 of everything that `processes` finds."""
         _end_all_of(self.root)
+        # In memory, outside of the home: the files of secrets.
+        shutil.rmtree(_runtime_directory(self.home), ignore_errors=True)
 
     def _remove_from_engine(self) -> None:
         if not self.engine.pid:
@@ -365,8 +369,13 @@ def sweep() -> None:
         with contextlib.suppress(OSError, ValueError):
             if not is_running(ProcessRecord(**json.loads(owner.read_text()))):
                 _end_all_of(owner.parent)
+                shutil.rmtree(_runtime_directory(owner.parent / "home"), ignore_errors=True)
                 subprocess.run(["umount", "-l", str(owner.parent / "home")], capture_output=True)
                 shutil.rmtree(owner.parent, ignore_errors=True)
+
+
+def _runtime_directory(home: Path) -> Path:
+    return default_runtime_directory() / "orca" / Home(home).instance
 
 
 def _end_all_of(root: Path) -> None:
