@@ -36,22 +36,34 @@ class Journal:
         self._first_stored = 1
 
     async def load(self) -> None:
-        """Read what earlier leaders wrote; numbers go on from there."""
+        """Read what earlier leaders wrote; numbers go on from there.
+
+        What an earlier term of this master could not store gets new numbers: its own are given away.
+        """
         listing = await self._store.range(self._records.keys.events())
+        stored = [self._records.decode_event(item) for item in listing.items]
+        known = set(stored)
+        left = [each.event for each in self._unwritten if each not in known]
         self._events.clear()
-        self._events.extend(self._records.decode_event(item) for item in listing.items)
-        if self._events:
-            self._first_stored = self._events[0].sequence
-            self._next = self._events[-1].sequence + 1
+        self._unwritten.clear()
+        self._events.extend(stored)
+        if stored:
+            self._first_stored = stored[0].sequence
+            self._next = stored[-1].sequence + 1
+        for event in left:
+            self._note(event)
 
     def append(self, events: Iterable[Event]) -> None:
         """Note events; `flush` stores them."""
         for event in events:
-            stored = StoredEvent(sequence=self._next, event=event)
-            self._next += 1
-            self._events.append(stored)
-            self._unwritten.append(stored)
+            self._note(event)
             _log(event)
+
+    def _note(self, event: Event) -> None:
+        stored = StoredEvent(sequence=self._next, event=event)
+        self._next += 1
+        self._events.append(stored)
+        self._unwritten.append(stored)
 
     async def flush(self, fence: Fence) -> None:
         """Store what was noted. What cannot be stored now stays noted. Raises `Fenced`."""

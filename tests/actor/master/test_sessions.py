@@ -112,8 +112,11 @@ def test_whoever_follows_a_newer_leader_is_not_served(kind: str) -> None:
         line.said.put_nowait(hello(epoch=6) if kind == "node" else proxy_hello(epoch=6))
         with pytest.raises(Fenced, match="epoch 6"):
             await task
+        assert world.nodes.connected() == ()
 
-    assert play(script).news == []
+    announced = [type(each) for each in play(script).news]
+    assert NodeConnected not in announced
+    assert ProxyConnected not in announced
 
 
 def test_session_without_a_greeting_is_refused() -> None:
