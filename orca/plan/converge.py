@@ -50,13 +50,15 @@ class _Pass:
     view: ServiceView
     around: Surroundings
     steps: list[ReplicaStep] = field(default_factory=list)
+    retired: set[ReplicaId] = field(default_factory=set)
     blocked: str = ""
     """The first thing that is in the way, in words."""
 
     def retire(self, replica: Replica, reason: str) -> None:
         """Take a replica out of traffic; stop it at once where it has none."""
-        if replica.desired is not Desired.RUN:
+        if replica.desired is not Desired.RUN or replica.id in self.retired:
             return
+        self.retired.add(replica.id)
         if is_routed(self.view, replica):
             drain_seconds = self.view.revision.spec.update.drain_seconds
             until = self.around.now + max(drain_seconds, LEAVE_SECONDS)

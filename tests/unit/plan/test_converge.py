@@ -263,3 +263,16 @@ def test_superseded_newcomer_that_serves_stays_until_its_successor_is_trusted() 
     world.deploy("web", revision_spec(image="app:2"))
     world.step()
     assert first in world.wanted("web")
+
+
+@pytest.mark.parametrize("volume", [False, True])
+def test_plan_changes_no_replica_twice(volume: bool) -> None:
+    world = settled(2, volume=volume)
+    for image in ("app:2", "app:3"):
+        world.deploy("web", revision_spec(image=image, volume=volume), replicas=2)
+        world.step()
+    for replica in world.wanted("web"):
+        world.say(replica, ReplicaState.RUNNING, ready=replica.revision == 3)
+        world.now += 5
+        steps = [s.replica.id for s in world.plan().steps if isinstance(s, SetDesired)]
+        assert len(steps) == len(set(steps))
