@@ -13,6 +13,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 from orca.client.http import OrcaClient
+from orca.client.schema import Health
 from orca.client.settings import URL_FILE, ClientSettings
 from orca.errors import Conflict, DeadlineExceeded, Failed, NoServer, OrcaError, from_kind
 from orca.host import storage
@@ -22,7 +23,7 @@ from orca.processes import PidLock, is_running, record_of
 from orca.proxy.envoy import EnvoyServer
 from orca.proxy.settings import ProxySettings
 
-READY_SECONDS = 60.0
+READY_SECONDS = 45.0
 END_SECONDS = 30.0
 STOP_SERVICES_SECONDS = 120.0
 POLL_SECONDS = 0.05
@@ -72,26 +73,30 @@ def _spawn(options: ServerOptions, home: Home) -> subprocess.Popen[bytes]:
 async def _until_ready(child: subprocess.Popen[bytes], home: Home) -> None:
     """Wait for the API to say that it is ready; an early end of the process is its failure."""
     deadline = time.monotonic() + READY_SECONDS
+    missing = "its API does not answer"
     while time.monotonic() < deadline:
         if child.poll() is not None:
             raise _failure(home, child.returncode)
-        if await _is_ready(home, child.pid):
+        health = await _health(home, child.pid)
+        if health is not None and health.ready:
             return
+        missing = "; ".join(health.reasons) if health is not None else missing
         await asyncio.sleep(POLL_SECONDS)
     raise DeadlineExceeded(
-        f"the server (pid {child.pid}) runs, but is not ready after {READY_SECONDS:g} s",
+        f"the server (pid {child.pid}) runs, but is not ready after {READY_SECONDS:g} s: {missing}",
         hint=f"see {home.log_file}",
     )
 
 
-async def _is_ready(home: Home, pid: int) -> bool:
+async def _health(home: Home, pid: int) -> Health | None:
+    """What the server that was started says of itself; None while it says nothing."""
     if PidLock(home.pid_file).holder() != pid or not (home.path / URL_FILE).exists():
-        return False
+        return None
     try:
         async with OrcaClient(ClientSettings.discover({}, home.path)) as client:
-            return (await client.health()).ready
+            return await client.health()
     except OrcaError:
-        return False
+        return None
 
 
 def _failure(home: Home, exit_code: int) -> OrcaError:

@@ -25,6 +25,7 @@ from orca.master.leader import (
     StoreChanged,
     Surroundings,
 )
+from orca.master.lineage import settle
 from orca.master.meter import Meter
 from orca.master.moves import Mover
 from orca.master.nodes import NodeSessions
@@ -151,6 +152,12 @@ class MasterApp:
     async def _lead(self, leadership: Leadership) -> None:
         await self.journal.load()
         over = asyncio.Event()
+        lineage = await settle(
+            self._store,
+            self._records.keys,
+            fence=leadership.fence,
+            fresh=f"{self._chance.getrandbits(128):032x}",
+        )
 
         def report(name: str, error: BaseException, _delay_seconds: float) -> None:
             # Its memory of the cluster is gone with it: only a new term begins from a full list.
@@ -159,7 +166,7 @@ class MasterApp:
 
         async with LocalEngine(report=report, seed=self._chance.getrandbits(32)) as engine:
             self._engine = engine
-            leading = self._begin(engine, leadership, over)
+            leading = self._begin(engine, leadership, over, lineage=lineage)
             self._office.take(leading)
             try:
                 await race(leadership.run(), over.wait(), self._watch(leading.actor))
@@ -174,7 +181,14 @@ class MasterApp:
             async for batch in batches:
                 actor.tell(StoreChanged(batch))
 
-    def _begin(self, engine: LocalEngine, leadership: Leadership, over: asyncio.Event) -> Leading:
+    def _begin(
+        self,
+        engine: LocalEngine,
+        leadership: Leadership,
+        over: asyncio.Event,
+        *,
+        lineage: str,
+    ) -> Leading:
         """The parts of one leadership."""
         epoch = Epoch(leadership.epoch)
         loop = asyncio.get_running_loop()
@@ -190,9 +204,15 @@ class MasterApp:
 
         heartbeat = self._settings.heartbeat_seconds
         nodes = NodeSessions(
-            cluster=self._settings.cluster, epoch=epoch, heartbeat_seconds=heartbeat, tell=tell
+            cluster=self._settings.cluster,
+            epoch=epoch,
+            heartbeat_seconds=heartbeat,
+            tell=tell,
+            lineage=lineage,
         )
-        proxies = ProxySessions(epoch=epoch, heartbeat_seconds=heartbeat, tell=tell)
+        proxies = ProxySessions(
+            epoch=epoch, heartbeat_seconds=heartbeat, tell=tell, lineage=lineage
+        )
         around = Surroundings(
             store=self._store,
             records=self._records,

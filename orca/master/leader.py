@@ -27,6 +27,7 @@ from orca.master.nodes import (
     NodeGone,
     NodeHeard,
     NodeNews,
+    NodeRefused,
     NodeReported,
     NodeSessions,
 )
@@ -128,6 +129,7 @@ class MasterActor(Actor[LeaderMessage]):
         self._known = False
         self._settled = False
         self._problem = ""
+        self._refused: dict[NodeId, str] = {}
         self._plan = Plan()
         self._routes = RouteTable()
 
@@ -150,6 +152,8 @@ class MasterActor(Actor[LeaderMessage]):
                 await self._node_connected(message)
             case NodeReported() | NodeHeard() | NodeGone():
                 self._node_news(message)
+            case NodeRefused():
+                self._refused[message.node] = _refusal(message)
             case ProxyConnected() | ProxyReported() | ProxyHasDrained() | ProxyGone():
                 self._proxy_news(message)
         self.context.me.tell(Look(), key="look")
@@ -157,6 +161,7 @@ class MasterActor(Actor[LeaderMessage]):
     # --- news ---
 
     async def _node_connected(self, message: NodeConnected) -> None:
+        self._refused.pop(message.node, None)
         around, now = self._around, self._around.clock()
         replicas = self._mirror.replicas()
         known = self._mirror.nodes().get(message.node)
@@ -347,9 +352,16 @@ class MasterActor(Actor[LeaderMessage]):
                 deployments=self._mirror.deployments(),
                 proxies=dict(self._observed.proxies),
                 routes=self._routes,
-                problem=self._problem,
+                problem=self._problem or next(iter(self._refused.values()), ""),
             )
         )
+
+
+def _refusal(message: NodeRefused) -> str:
+    return (
+        f"the state in etcd was lost or replaced: node {message.name} follows another one, so it keeps "
+        "its containers and takes no orders (docs/operations.md, When the state is lost)"
+    )
 
 
 def _node_event(node: NodeId, what: str, level: Level, now: float) -> Event:

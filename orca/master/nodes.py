@@ -80,7 +80,15 @@ class NodeGone:
     node: NodeId
 
 
-NodeNews = NodeConnected | NodeReported | NodeHeard | NodeGone
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRefused:
+    """A node was turned away: it follows a state that is not the one in etcd."""
+
+    node: NodeId
+    name: str
+
+
+NodeNews = NodeConnected | NodeReported | NodeHeard | NodeGone | NodeRefused
 
 
 @dataclass(slots=True)
@@ -104,9 +112,11 @@ class NodeSessions:
         epoch: Epoch,
         heartbeat_seconds: float,
         tell: Callable[[NodeNews], None],
+        lineage: str = "",
     ) -> None:
         self._cluster = cluster
         self._epoch = epoch
+        self._lineage = lineage
         self._heartbeat_seconds = heartbeat_seconds
         self._tell = tell
         self._links: dict[NodeId, _Link] = {}
@@ -129,6 +139,7 @@ class NodeSessions:
             Welcome(
                 epoch=self._epoch,
                 cluster=self._cluster,
+                lineage=self._lineage,
                 heartbeat_seconds=self._heartbeat_seconds,
             )
         )
@@ -150,6 +161,9 @@ class NodeSessions:
             raise Conflict("the session did not begin with a hello")
         if session.peer.startswith("orca://") and session.peer != f"orca://node/{hello.node}":
             raise Conflict(f"{session.peer} presented itself as node {hello.node}")
+        if hello.lineage not in ("", self._lineage):
+            self._tell(NodeRefused(node=hello.node, name=hello.name))
+            raise Fenced(f"node {hello.node} follows another state than the one in etcd")
         if hello.epoch > self._epoch:
             raise Fenced(f"node {hello.node} already follows epoch {hello.epoch}")
         return hello

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from orca.errors import Conflict, Fenced, Unavailable
 from orca.master.nodes import MISSED_HEARTBEATS_MAX
@@ -101,9 +101,15 @@ class ProxySessions:
     """All sessions of one leadership; each is brought to the newest table, skipping those between."""
 
     def __init__(
-        self, *, epoch: Epoch, heartbeat_seconds: float, tell: Callable[[ProxyNews], None]
+        self,
+        *,
+        epoch: Epoch,
+        heartbeat_seconds: float,
+        tell: Callable[[ProxyNews], None],
+        lineage: str = "",
     ) -> None:
         self._epoch = epoch
+        self._lineage = lineage
         self._heartbeat_seconds = heartbeat_seconds
         self._tell = tell
         self._links: dict[ProxyId, _Link] = {}
@@ -126,6 +132,8 @@ class ProxySessions:
             hello = await session.receive()
         if not isinstance(hello, ProxyHello):
             raise Conflict("the session did not begin with a hello")
+        if hello.lineage not in ("", self._lineage):
+            raise Fenced(f"proxy {hello.proxy} follows another state than the one in etcd")
         if hello.epoch > self._epoch:
             raise Fenced(f"proxy {hello.proxy} already follows epoch {hello.epoch}")
         if self._closed:
@@ -179,7 +187,7 @@ class ProxySessions:
             if self._table is not None and self._table is not link.sent:
                 table, version = self._table, self._version
                 update = difference(link.sent, table, epoch=self._epoch, version=version)
-                await link.session.send(update)
+                await link.session.send(replace(update, lineage=self._lineage))
                 link.sent = table
 
     def close(self) -> None:

@@ -327,6 +327,7 @@ class NodeAgent(Actor[AgentMessage]):
             node=self._host.node,
             name=self._settings.name,
             epoch=self._epoch,
+            lineage=self._host.record.identity().lineage,
             facts=self._facts(),
             statuses=tuple(self._statuses.values()),
         )
@@ -375,10 +376,19 @@ class NodeAgent(Actor[AgentMessage]):
                 self._open_stream(message)
             case messages.Welcome():
                 log.info("welcomed by the leader of epoch %d", message.epoch)
+                self._follow(message.lineage)
             case messages.HeartbeatAck():
                 pass
             case _:
                 assert_never(message)
+
+    def _follow(self, lineage: str) -> None:
+        if lineage == self._host.record.identity().lineage:
+            return
+        try:
+            self._host.record.saw_lineage(lineage)
+        except errors.Failed as error:
+            log.error("%s", error.message)
 
     def _say(self, message: messages.NodeMessage, *, session: int) -> None:
         if self._session is not None:

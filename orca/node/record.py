@@ -37,6 +37,8 @@ class Identity:
 
     node: NodeId
     epoch: Epoch = NO_EPOCH
+    lineage: str = ""
+    """The state in etcd whose leaders those epochs count."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +124,11 @@ class LocalRecord:
     def saw_epoch(self, epoch: Epoch) -> None:
         """Remember the newest leader; survives a power failure."""
         known = replace(self.identity(), epoch=epoch)
+        self._write(self._directory / "node.json", msgspec.json.encode(known), durable=True)
+
+    def saw_lineage(self, lineage: str) -> None:
+        """Remember whose orders are followed; survives a power failure."""
+        known = replace(self.identity(), lineage=lineage)
         self._write(self._directory / "node.json", msgspec.json.encode(known), durable=True)
 
     def replicas(self) -> dict[ReplicaId, ReplicaRecord]:

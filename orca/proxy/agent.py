@@ -109,7 +109,10 @@ class ProxyAgent(Actor[AgentMessage]):
         self._session = session
         self._told_all = False
         name = self._settings.name
-        self._say(ProxyHello(proxy=ProxyId(name), name=name, epoch=self._known.epoch))
+        known = self._known
+        self._say(
+            ProxyHello(proxy=ProxyId(name), name=name, epoch=known.epoch, lineage=known.lineage)
+        )
 
     def _obey(self, command: RouteUpdate | HeartbeatAck) -> None:
         if command.epoch < self._known.epoch:
@@ -127,6 +130,7 @@ class ProxyAgent(Actor[AgentMessage]):
             self._hang_up("it began with an increment instead of everything")
             return
         self._told_all = True
+        self._known = replace(self._known, lineage=update.lineage)
         self._remember(update.epoch, merged(self._known.table or _NOTHING, update))
         self._ticket = Ticket(self._session or 0, update.version)
         self._serve()

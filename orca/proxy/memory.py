@@ -27,6 +27,8 @@ class Remembered:
     """A proxy's knowledge."""
 
     epoch: Epoch = NO_EPOCH
+    lineage: str = ""
+    """The state in etcd whose leaders those epochs count."""
     table: RouteTable | None = None
     """None until a master has sent the first one."""
 

@@ -28,6 +28,8 @@ class NodeHello:
     name: str
     epoch: Epoch
     """Highest epoch this node has seen."""
+    lineage: str = ""
+    """The state whose orders it follows, from the last welcome; empty before the first."""
     facts: NodeFacts
     statuses: tuple[ReplicaStatus, ...] = ()
 
@@ -72,6 +74,8 @@ class Welcome:
 
     epoch: Epoch
     cluster: str
+    lineage: str = ""
+    """Names the state in etcd. Epochs compare only within one: a store that was lost begins anew."""
     heartbeat_seconds: float
     """The node sends a heartbeat this often and gives the session up after three unanswered ones."""
 
@@ -203,6 +207,8 @@ class ProxyHello:
     proxy: ProxyId
     name: str
     epoch: Epoch
+    lineage: str = ""
+    """As in a node's hello."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +242,8 @@ class RouteUpdate:
     backends: tuple[Backend, ...] = ()
     removed: tuple[str, ...] = ()
     """Backends that are no more, as `project/service`."""
+    lineage: str = ""
+    """As in a node's welcome."""
 
 
 ProxyCommand = RouteUpdate | HeartbeatAck

@@ -117,3 +117,15 @@ def test_with_the_state_lost_the_page_says_how_to_begin_again(server: Host) -> N
 
     eventually(server.serves(DOMAIN))
     assert server.service("web")["revision"] == 1
+
+
+def test_etcds_data_lost_alone_is_said_at_the_start_and_ends_no_container(server: Host) -> None:
+    before = server.containers()
+    server.orca("shutdown")
+    lose(server, "etcd")
+
+    done = server.orca("server", "-d", code=8, timeout=90)
+
+    assert "the state in etcd was lost or replaced" in done.err
+    assert server.containers() == before
+    eventually(server.serves(DOMAIN))

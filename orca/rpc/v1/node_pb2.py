@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from orca.rpc.v1 import model_pb2 as orca_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12orca/v1/node.proto\x12\x07orca.v1\x1a\x13orca/v1/model.proto\"\xca\x01\n\x0cNodeEnvelope\x12(\n\nnode_hello\x18\x01 \x01(\x0b\x32\x12.orca.v1.NodeHelloH\x00\x12.\n\rstatus_report\x18\x02 \x01(\x0b\x32\x15.orca.v1.StatusReportH\x00\x12\'\n\theartbeat\x18\x03 \x01(\x0b\x32\x12.orca.v1.HeartbeatH\x00\x12,\n\x0c\x63ommand_done\x18\x04 \x01(\x0b\x32\x14.orca.v1.CommandDoneH\x00\x42\t\n\x07message\"\xf9\x01\n\x0eMasterEnvelope\x12#\n\x07welcome\x18\x01 \x01(\x0b\x32\x10.orca.v1.WelcomeH\x00\x12+\n\x0b\x61ssignments\x18\x02 \x01(\x0b\x32\x14.orca.v1.AssignmentsH\x00\x12.\n\rresolve_image\x18\x03 \x01(\x0b\x32\x15.orca.v1.ResolveImageH\x00\x12*\n\x0bopen_stream\x18\x04 \x01(\x0b\x32\x13.orca.v1.OpenStreamH\x00\x12.\n\rheartbeat_ack\x18\x05 \x01(\x0b\x32\x15.orca.v1.HeartbeatAckH\x00\x42\t\n\x07message\"\x83\x01\n\tNodeHello\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12!\n\x05\x66\x61\x63ts\x18\x04 \x01(\x0b\x32\x12.orca.v1.NodeFacts\x12(\n\x08statuses\x18\x05 \x03(\x0b\x32\x16.orca.v1.ReplicaStatus\"F\n\x0cStatusReport\x12(\n\x08statuses\x18\x01 \x03(\x0b\x32\x16.orca.v1.ReplicaStatus\x12\x0c\n\x04gone\x18\x02 \x03(\t\"@\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12!\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x12.orca.v1.NodeFacts\"a\n\x0b\x43ommandDone\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\x12\n\nerror_kind\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12\x10\n\x08image_id\x18\x05 \x01(\t\"D\n\x07Welcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x19\n\x11heartbeat_seconds\x18\x03 \x01(\x01\"\x93\x02\n\nAssignment\x12!\n\x07replica\x18\x01 \x01(\x0b\x32\x10.orca.v1.Replica\x12)\n\tcontainer\x18\x02 \x01(\x0b\x32\x16.orca.v1.ContainerSpec\x12\x11\n\tspec_hash\x18\x03 \x01(\t\x12:\n\x0csecret_files\x18\x04 \x03(\x0b\x32$.orca.v1.Assignment.SecretFilesEntry\x12\x14\n\x0csettled_name\x18\x05 \x01(\x08\x12\r\n\x05trace\x18\x06 \x01(\t\x12\x0f\n\x07\x62locked\x18\x07 \x01(\t\x1a\x32\n\x10SecretFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"k\n\x0b\x41ssignments\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\x12(\n\x0b\x61ssignments\x18\x03 \x03(\x0b\x32\x13.orca.v1.Assignment\x12\x11\n\tforgotten\x18\x04 \x03(\t\"Z\n\x0cResolveImage\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\r\n\x05image\x18\x03 \x01(\t\x12\x0c\n\x04pull\x18\x04 \x01(\t\x12\r\n\x05trace\x18\x05 \x01(\t\"q\n\x0bLogsRequest\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\x12\x0c\n\x04tail\x18\x03 \x01(\x03\x12\r\n\x05since\x18\x04 \x01(\x01\x12\x10\n\x08previous\x18\x05 \x01(\x08\x12\x12\n\ntimestamps\x18\x06 \x01(\x08\"\xd0\x01\n\x0b\x45xecRequest\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x02 \x03(\t\x12\x0b\n\x03tty\x18\x03 \x01(\x08\x12\r\n\x05stdin\x18\x04 \x01(\x08\x12*\n\x03\x65nv\x18\x05 \x03(\x0b\x32\x1d.orca.v1.ExecRequest.EnvEntry\x12\x0c\n\x04user\x18\x06 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x07 \x01(\x03\x12\x0c\n\x04rows\x18\x08 \x01(\x03\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"s\n\nOpenStream\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\"\n\x04logs\x18\x03 \x01(\x0b\x32\x14.orca.v1.LogsRequest\x12\"\n\x04\x65xec\x18\x04 \x01(\x0b\x32\x14.orca.v1.ExecRequest\"/\n\x0cHeartbeatAck\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\"\xa1\x01\n\x0bStreamChunk\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x11\n\texit_code\x18\x05 \x01(\x03\x12\x0f\n\x07\x63olumns\x18\x06 \x01(\x03\x12\x0c\n\x04rows\x18\x07 \x01(\x03\x12\x12\n\nerror_kind\x18\x08 \x01(\t\x12\r\n\x05\x65rror\x18\t \x01(\t2\x86\x01\n\x0bNodeService\x12=\n\x07Session\x12\x15.orca.v1.NodeEnvelope\x1a\x17.orca.v1.MasterEnvelope(\x01\x30\x01\x12\x38\n\x06Stream\x12\x14.orca.v1.StreamChunk\x1a\x14.orca.v1.StreamChunk(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12orca/v1/node.proto\x12\x07orca.v1\x1a\x13orca/v1/model.proto\"\xca\x01\n\x0cNodeEnvelope\x12(\n\nnode_hello\x18\x01 \x01(\x0b\x32\x12.orca.v1.NodeHelloH\x00\x12.\n\rstatus_report\x18\x02 \x01(\x0b\x32\x15.orca.v1.StatusReportH\x00\x12\'\n\theartbeat\x18\x03 \x01(\x0b\x32\x12.orca.v1.HeartbeatH\x00\x12,\n\x0c\x63ommand_done\x18\x04 \x01(\x0b\x32\x14.orca.v1.CommandDoneH\x00\x42\t\n\x07message\"\xf9\x01\n\x0eMasterEnvelope\x12#\n\x07welcome\x18\x01 \x01(\x0b\x32\x10.orca.v1.WelcomeH\x00\x12+\n\x0b\x61ssignments\x18\x02 \x01(\x0b\x32\x14.orca.v1.AssignmentsH\x00\x12.\n\rresolve_image\x18\x03 \x01(\x0b\x32\x15.orca.v1.ResolveImageH\x00\x12*\n\x0bopen_stream\x18\x04 \x01(\x0b\x32\x13.orca.v1.OpenStreamH\x00\x12.\n\rheartbeat_ack\x18\x05 \x01(\x0b\x32\x15.orca.v1.HeartbeatAckH\x00\x42\t\n\x07message\"\x94\x01\n\tNodeHello\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12!\n\x05\x66\x61\x63ts\x18\x04 \x01(\x0b\x32\x12.orca.v1.NodeFacts\x12(\n\x08statuses\x18\x05 \x03(\x0b\x32\x16.orca.v1.ReplicaStatus\x12\x0f\n\x07lineage\x18\x06 \x01(\t\"F\n\x0cStatusReport\x12(\n\x08statuses\x18\x01 \x03(\x0b\x32\x16.orca.v1.ReplicaStatus\x12\x0c\n\x04gone\x18\x02 \x03(\t\"@\n\tHeartbeat\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12!\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x12.orca.v1.NodeFacts\"a\n\x0b\x43ommandDone\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\x12\n\nerror_kind\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x0c\n\x04hint\x18\x04 \x01(\t\x12\x10\n\x08image_id\x18\x05 \x01(\t\"U\n\x07Welcome\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12\x19\n\x11heartbeat_seconds\x18\x03 \x01(\x01\x12\x0f\n\x07lineage\x18\x04 \x01(\t\"\x93\x02\n\nAssignment\x12!\n\x07replica\x18\x01 \x01(\x0b\x32\x10.orca.v1.Replica\x12)\n\tcontainer\x18\x02 \x01(\x0b\x32\x16.orca.v1.ContainerSpec\x12\x11\n\tspec_hash\x18\x03 \x01(\t\x12:\n\x0csecret_files\x18\x04 \x03(\x0b\x32$.orca.v1.Assignment.SecretFilesEntry\x12\x14\n\x0csettled_name\x18\x05 \x01(\x08\x12\r\n\x05trace\x18\x06 \x01(\t\x12\x0f\n\x07\x62locked\x18\x07 \x01(\t\x1a\x32\n\x10SecretFilesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"k\n\x0b\x41ssignments\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x02 \x01(\x08\x12(\n\x0b\x61ssignments\x18\x03 \x03(\x0b\x32\x13.orca.v1.Assignment\x12\x11\n\tforgotten\x18\x04 \x03(\t\"Z\n\x0cResolveImage\x12\x0f\n\x07\x63ommand\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\r\n\x05image\x18\x03 \x01(\t\x12\x0c\n\x04pull\x18\x04 \x01(\t\x12\r\n\x05trace\x18\x05 \x01(\t\"q\n\x0bLogsRequest\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\x0e\n\x06\x66ollow\x18\x02 \x01(\x08\x12\x0c\n\x04tail\x18\x03 \x01(\x03\x12\r\n\x05since\x18\x04 \x01(\x01\x12\x10\n\x08previous\x18\x05 \x01(\x08\x12\x12\n\ntimestamps\x18\x06 \x01(\x08\"\xd0\x01\n\x0b\x45xecRequest\x12\x0f\n\x07replica\x18\x01 \x01(\t\x12\x0f\n\x07\x63ommand\x18\x02 \x03(\t\x12\x0b\n\x03tty\x18\x03 \x01(\x08\x12\r\n\x05stdin\x18\x04 \x01(\x08\x12*\n\x03\x65nv\x18\x05 \x03(\x0b\x32\x1d.orca.v1.ExecRequest.EnvEntry\x12\x0c\n\x04user\x18\x06 \x01(\t\x12\x0f\n\x07\x63olumns\x18\x07 \x01(\x03\x12\x0c\n\x04rows\x18\x08 \x01(\x03\x1a*\n\x08\x45nvEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"s\n\nOpenStream\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\"\n\x04logs\x18\x03 \x01(\x0b\x32\x14.orca.v1.LogsRequest\x12\"\n\x04\x65xec\x18\x04 \x01(\x0b\x32\x14.orca.v1.ExecRequest\"/\n\x0cHeartbeatAck\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\"\xa1\x01\n\x0bStreamChunk\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x02 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\x12\x0e\n\x06\x63losed\x18\x04 \x01(\x08\x12\x11\n\texit_code\x18\x05 \x01(\x03\x12\x0f\n\x07\x63olumns\x18\x06 \x01(\x03\x12\x0c\n\x04rows\x18\x07 \x01(\x03\x12\x12\n\nerror_kind\x18\x08 \x01(\t\x12\r\n\x05\x65rror\x18\t \x01(\t2\x86\x01\n\x0bNodeService\x12=\n\x07Session\x12\x15.orca.v1.NodeEnvelope\x1a\x17.orca.v1.MasterEnvelope(\x01\x30\x01\x12\x38\n\x06Stream\x12\x14.orca.v1.StreamChunk\x1a\x14.orca.v1.StreamChunk(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,35 +41,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MASTERENVELOPE']._serialized_start=258
   _globals['_MASTERENVELOPE']._serialized_end=507
   _globals['_NODEHELLO']._serialized_start=510
-  _globals['_NODEHELLO']._serialized_end=641
-  _globals['_STATUSREPORT']._serialized_start=643
-  _globals['_STATUSREPORT']._serialized_end=713
-  _globals['_HEARTBEAT']._serialized_start=715
-  _globals['_HEARTBEAT']._serialized_end=779
-  _globals['_COMMANDDONE']._serialized_start=781
-  _globals['_COMMANDDONE']._serialized_end=878
-  _globals['_WELCOME']._serialized_start=880
-  _globals['_WELCOME']._serialized_end=948
-  _globals['_ASSIGNMENT']._serialized_start=951
-  _globals['_ASSIGNMENT']._serialized_end=1226
-  _globals['_ASSIGNMENT_SECRETFILESENTRY']._serialized_start=1176
-  _globals['_ASSIGNMENT_SECRETFILESENTRY']._serialized_end=1226
-  _globals['_ASSIGNMENTS']._serialized_start=1228
-  _globals['_ASSIGNMENTS']._serialized_end=1335
-  _globals['_RESOLVEIMAGE']._serialized_start=1337
-  _globals['_RESOLVEIMAGE']._serialized_end=1427
-  _globals['_LOGSREQUEST']._serialized_start=1429
-  _globals['_LOGSREQUEST']._serialized_end=1542
-  _globals['_EXECREQUEST']._serialized_start=1545
-  _globals['_EXECREQUEST']._serialized_end=1753
-  _globals['_EXECREQUEST_ENVENTRY']._serialized_start=1711
-  _globals['_EXECREQUEST_ENVENTRY']._serialized_end=1753
-  _globals['_OPENSTREAM']._serialized_start=1755
-  _globals['_OPENSTREAM']._serialized_end=1870
-  _globals['_HEARTBEATACK']._serialized_start=1872
-  _globals['_HEARTBEATACK']._serialized_end=1919
-  _globals['_STREAMCHUNK']._serialized_start=1922
-  _globals['_STREAMCHUNK']._serialized_end=2083
-  _globals['_NODESERVICE']._serialized_start=2086
-  _globals['_NODESERVICE']._serialized_end=2220
+  _globals['_NODEHELLO']._serialized_end=658
+  _globals['_STATUSREPORT']._serialized_start=660
+  _globals['_STATUSREPORT']._serialized_end=730
+  _globals['_HEARTBEAT']._serialized_start=732
+  _globals['_HEARTBEAT']._serialized_end=796
+  _globals['_COMMANDDONE']._serialized_start=798
+  _globals['_COMMANDDONE']._serialized_end=895
+  _globals['_WELCOME']._serialized_start=897
+  _globals['_WELCOME']._serialized_end=982
+  _globals['_ASSIGNMENT']._serialized_start=985
+  _globals['_ASSIGNMENT']._serialized_end=1260
+  _globals['_ASSIGNMENT_SECRETFILESENTRY']._serialized_start=1210
+  _globals['_ASSIGNMENT_SECRETFILESENTRY']._serialized_end=1260
+  _globals['_ASSIGNMENTS']._serialized_start=1262
+  _globals['_ASSIGNMENTS']._serialized_end=1369
+  _globals['_RESOLVEIMAGE']._serialized_start=1371
+  _globals['_RESOLVEIMAGE']._serialized_end=1461
+  _globals['_LOGSREQUEST']._serialized_start=1463
+  _globals['_LOGSREQUEST']._serialized_end=1576
+  _globals['_EXECREQUEST']._serialized_start=1579
+  _globals['_EXECREQUEST']._serialized_end=1787
+  _globals['_EXECREQUEST_ENVENTRY']._serialized_start=1745
+  _globals['_EXECREQUEST_ENVENTRY']._serialized_end=1787
+  _globals['_OPENSTREAM']._serialized_start=1789
+  _globals['_OPENSTREAM']._serialized_end=1904
+  _globals['_HEARTBEATACK']._serialized_start=1906
+  _globals['_HEARTBEATACK']._serialized_end=1953
+  _globals['_STREAMCHUNK']._serialized_start=1956
+  _globals['_STREAMCHUNK']._serialized_end=2117
+  _globals['_NODESERVICE']._serialized_start=2120
+  _globals['_NODESERVICE']._serialized_end=2254
 # @@protoc_insertion_point(module_scope)

@@ -34,18 +34,20 @@ class MasterEnvelope(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., assignments: _Optional[_Union[Assignments, _Mapping]] = ..., resolve_image: _Optional[_Union[ResolveImage, _Mapping]] = ..., open_stream: _Optional[_Union[OpenStream, _Mapping]] = ..., heartbeat_ack: _Optional[_Union[HeartbeatAck, _Mapping]] = ...) -> None: ...
 
 class NodeHello(_message.Message):
-    __slots__ = ("node", "name", "epoch", "facts", "statuses")
+    __slots__ = ("node", "name", "epoch", "facts", "statuses", "lineage")
     NODE_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     FACTS_FIELD_NUMBER: _ClassVar[int]
     STATUSES_FIELD_NUMBER: _ClassVar[int]
+    LINEAGE_FIELD_NUMBER: _ClassVar[int]
     node: str
     name: str
     epoch: int
     facts: _model_pb2.NodeFacts
     statuses: _containers.RepeatedCompositeFieldContainer[_model_pb2.ReplicaStatus]
-    def __init__(self, node: _Optional[str] = ..., name: _Optional[str] = ..., epoch: _Optional[int] = ..., facts: _Optional[_Union[_model_pb2.NodeFacts, _Mapping]] = ..., statuses: _Optional[_Iterable[_Union[_model_pb2.ReplicaStatus, _Mapping]]] = ...) -> None: ...
+    lineage: str
+    def __init__(self, node: _Optional[str] = ..., name: _Optional[str] = ..., epoch: _Optional[int] = ..., facts: _Optional[_Union[_model_pb2.NodeFacts, _Mapping]] = ..., statuses: _Optional[_Iterable[_Union[_model_pb2.ReplicaStatus, _Mapping]]] = ..., lineage: _Optional[str] = ...) -> None: ...
 
 class StatusReport(_message.Message):
     __slots__ = ("statuses", "gone")
@@ -78,14 +80,16 @@ class CommandDone(_message.Message):
     def __init__(self, command: _Optional[str] = ..., error_kind: _Optional[str] = ..., error: _Optional[str] = ..., hint: _Optional[str] = ..., image_id: _Optional[str] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("epoch", "cluster", "heartbeat_seconds")
+    __slots__ = ("epoch", "cluster", "heartbeat_seconds", "lineage")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    LINEAGE_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     cluster: str
     heartbeat_seconds: float
-    def __init__(self, epoch: _Optional[int] = ..., cluster: _Optional[str] = ..., heartbeat_seconds: _Optional[float] = ...) -> None: ...
+    lineage: str
+    def __init__(self, epoch: _Optional[int] = ..., cluster: _Optional[str] = ..., heartbeat_seconds: _Optional[float] = ..., lineage: _Optional[str] = ...) -> None: ...
 
 class Assignment(_message.Message):
     __slots__ = ("replica", "container", "spec_hash", "secret_files", "settled_name", "trace", "blocked")

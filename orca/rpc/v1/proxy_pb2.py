@@ -26,7 +26,7 @@ from orca.rpc.v1 import model_pb2 as orca_dot_v1_dot_model__pb2
 from orca.rpc.v1 import node_pb2 as orca_dot_v1_dot_node__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13orca/v1/proxy.proto\x12\x07orca.v1\x1a\x13orca/v1/model.proto\x1a\x12orca/v1/node.proto\"\xcf\x01\n\rProxyEnvelope\x12*\n\x0bproxy_hello\x18\x01 \x01(\x0b\x32\x13.orca.v1.ProxyHelloH\x00\x12.\n\rproxy_applied\x18\x02 \x01(\x0b\x32\x15.orca.v1.ProxyAppliedH\x00\x12.\n\rproxy_drained\x18\x03 \x01(\x0b\x32\x15.orca.v1.ProxyDrainedH\x00\x12\'\n\theartbeat\x18\x04 \x01(\x0b\x32\x12.orca.v1.HeartbeatH\x00\x42\t\n\x07message\"\x7f\n\x14ProxyCommandEnvelope\x12,\n\x0croute_update\x18\x01 \x01(\x0b\x32\x14.orca.v1.RouteUpdateH\x00\x12.\n\rheartbeat_ack\x18\x02 \x01(\x0b\x32\x15.orca.v1.HeartbeatAckH\x00\x42\t\n\x07message\"8\n\nProxyHello\x12\r\n\x05proxy\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\".\n\x0cProxyApplied\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\r\n\x05\x65rror\x18\x02 \x01(\t\" \n\x0cProxyDrained\x12\x10\n\x08replicas\x18\x01 \x03(\t\"\xac\x01\n\x0bRouteUpdate\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12\x16\n\x0eroutes_changed\x18\x04 \x01(\x08\x12\x1e\n\x06routes\x18\x05 \x03(\x0b\x32\x0e.orca.v1.Route\x12\"\n\x08\x62\x61\x63kends\x18\x06 \x03(\x0b\x32\x10.orca.v1.Backend\x12\x0f\n\x07removed\x18\x07 \x03(\t2T\n\x0cProxyService\x12\x44\n\x07Session\x12\x16.orca.v1.ProxyEnvelope\x1a\x1d.orca.v1.ProxyCommandEnvelope(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13orca/v1/proxy.proto\x12\x07orca.v1\x1a\x13orca/v1/model.proto\x1a\x12orca/v1/node.proto\"\xcf\x01\n\rProxyEnvelope\x12*\n\x0bproxy_hello\x18\x01 \x01(\x0b\x32\x13.orca.v1.ProxyHelloH\x00\x12.\n\rproxy_applied\x18\x02 \x01(\x0b\x32\x15.orca.v1.ProxyAppliedH\x00\x12.\n\rproxy_drained\x18\x03 \x01(\x0b\x32\x15.orca.v1.ProxyDrainedH\x00\x12\'\n\theartbeat\x18\x04 \x01(\x0b\x32\x12.orca.v1.HeartbeatH\x00\x42\t\n\x07message\"\x7f\n\x14ProxyCommandEnvelope\x12,\n\x0croute_update\x18\x01 \x01(\x0b\x32\x14.orca.v1.RouteUpdateH\x00\x12.\n\rheartbeat_ack\x18\x02 \x01(\x0b\x32\x15.orca.v1.HeartbeatAckH\x00\x42\t\n\x07message\"I\n\nProxyHello\x12\r\n\x05proxy\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x0f\n\x07lineage\x18\x04 \x01(\t\".\n\x0cProxyApplied\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\r\n\x05\x65rror\x18\x02 \x01(\t\" \n\x0cProxyDrained\x12\x10\n\x08replicas\x18\x01 \x03(\t\"\xbd\x01\n\x0bRouteUpdate\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12\x16\n\x0eroutes_changed\x18\x04 \x01(\x08\x12\x1e\n\x06routes\x18\x05 \x03(\x0b\x32\x0e.orca.v1.Route\x12\"\n\x08\x62\x61\x63kends\x18\x06 \x03(\x0b\x32\x10.orca.v1.Backend\x12\x0f\n\x07removed\x18\x07 \x03(\t\x12\x0f\n\x07lineage\x18\x08 \x01(\t2T\n\x0cProxyService\x12\x44\n\x07Session\x12\x16.orca.v1.ProxyEnvelope\x1a\x1d.orca.v1.ProxyCommandEnvelope(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROXYCOMMANDENVELOPE']._serialized_start=283
   _globals['_PROXYCOMMANDENVELOPE']._serialized_end=410
   _globals['_PROXYHELLO']._serialized_start=412
-  _globals['_PROXYHELLO']._serialized_end=468
-  _globals['_PROXYAPPLIED']._serialized_start=470
-  _globals['_PROXYAPPLIED']._serialized_end=516
-  _globals['_PROXYDRAINED']._serialized_start=518
-  _globals['_PROXYDRAINED']._serialized_end=550
-  _globals['_ROUTEUPDATE']._serialized_start=553
-  _globals['_ROUTEUPDATE']._serialized_end=725
-  _globals['_PROXYSERVICE']._serialized_start=727
-  _globals['_PROXYSERVICE']._serialized_end=811
+  _globals['_PROXYHELLO']._serialized_end=485
+  _globals['_PROXYAPPLIED']._serialized_start=487
+  _globals['_PROXYAPPLIED']._serialized_end=533
+  _globals['_PROXYDRAINED']._serialized_start=535
+  _globals['_PROXYDRAINED']._serialized_end=567
+  _globals['_ROUTEUPDATE']._serialized_start=570
+  _globals['_ROUTEUPDATE']._serialized_end=759
+  _globals['_PROXYSERVICE']._serialized_start=761
+  _globals['_PROXYSERVICE']._serialized_end=845
 # @@protoc_insertion_point(module_scope)

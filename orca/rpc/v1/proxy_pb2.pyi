@@ -29,14 +29,16 @@ class ProxyCommandEnvelope(_message.Message):
     def __init__(self, route_update: _Optional[_Union[RouteUpdate, _Mapping]] = ..., heartbeat_ack: _Optional[_Union[_node_pb2.HeartbeatAck, _Mapping]] = ...) -> None: ...
 
 class ProxyHello(_message.Message):
-    __slots__ = ("proxy", "name", "epoch")
+    __slots__ = ("proxy", "name", "epoch", "lineage")
     PROXY_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    LINEAGE_FIELD_NUMBER: _ClassVar[int]
     proxy: str
     name: str
     epoch: int
-    def __init__(self, proxy: _Optional[str] = ..., name: _Optional[str] = ..., epoch: _Optional[int] = ...) -> None: ...
+    lineage: str
+    def __init__(self, proxy: _Optional[str] = ..., name: _Optional[str] = ..., epoch: _Optional[int] = ..., lineage: _Optional[str] = ...) -> None: ...
 
 class ProxyApplied(_message.Message):
     __slots__ = ("version", "error")
@@ -53,7 +55,7 @@ class ProxyDrained(_message.Message):
     def __init__(self, replicas: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RouteUpdate(_message.Message):
-    __slots__ = ("epoch", "version", "complete", "routes_changed", "routes", "backends", "removed")
+    __slots__ = ("epoch", "version", "complete", "routes_changed", "routes", "backends", "removed", "lineage")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +63,7 @@ class RouteUpdate(_message.Message):
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     BACKENDS_FIELD_NUMBER: _ClassVar[int]
     REMOVED_FIELD_NUMBER: _ClassVar[int]
+    LINEAGE_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     version: int
     complete: bool
@@ -68,4 +71,5 @@ class RouteUpdate(_message.Message):
     routes: _containers.RepeatedCompositeFieldContainer[_model_pb2.Route]
     backends: _containers.RepeatedCompositeFieldContainer[_model_pb2.Backend]
     removed: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, epoch: _Optional[int] = ..., version: _Optional[int] = ..., complete: _Optional[bool] = ..., routes_changed: _Optional[bool] = ..., routes: _Optional[_Iterable[_Union[_model_pb2.Route, _Mapping]]] = ..., backends: _Optional[_Iterable[_Union[_model_pb2.Backend, _Mapping]]] = ..., removed: _Optional[_Iterable[str]] = ...) -> None: ...
+    lineage: str
+    def __init__(self, epoch: _Optional[int] = ..., version: _Optional[int] = ..., complete: _Optional[bool] = ..., routes_changed: _Optional[bool] = ..., routes: _Optional[_Iterable[_Union[_model_pb2.Route, _Mapping]]] = ..., backends: _Optional[_Iterable[_Union[_model_pb2.Backend, _Mapping]]] = ..., removed: _Optional[_Iterable[str]] = ..., lineage: _Optional[str] = ...) -> None: ...
