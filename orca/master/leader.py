@@ -129,6 +129,7 @@ class MasterActor(Actor[LeaderMessage]):
         self._known = False
         self._settled = False
         self._problem = ""
+        self._deposed = False
         self._refused: dict[NodeId, str] = {}
         self._plan = Plan()
         self._routes = RouteTable()
@@ -192,7 +193,7 @@ class MasterActor(Actor[LeaderMessage]):
             transaction = Transaction(writes=writes, fence=self._mandate.fence)
             done = await self._around.store.commit(transaction)
         except Fenced:
-            self._around.fenced()
+            self._depose()
         except Unavailable as error:
             self._problem = error.message
         else:
@@ -238,8 +239,7 @@ class MasterActor(Actor[LeaderMessage]):
     async def _look(self) -> None:
         if not self._known:
             return
-        if not self._mandate.is_valid():
-            self._problem = "leadership is not certain: etcd does not answer"
+        if not self._may_act:
             self._publish()
             return
         now = self._around.clock()
@@ -249,11 +249,21 @@ class MasterActor(Actor[LeaderMessage]):
         )
         self._plan = self._decide(now) if self._settled else Plan()
         await self._commit(self._plan, now)
-        self._dispatch()
+        if self._may_act:
+            # A commit may have taken longer than the lease: what is known now may be another's past.
+            self._dispatch()
         self._publish()
         await self._flush()
         if self._plan.wake_at is not None:
             self.context.after(self._plan.wake_at - now, Look(), key="wake")
+
+    @property
+    def _may_act(self) -> bool:
+        return not self._deposed and self._mandate.is_valid()
+
+    def _depose(self) -> None:
+        self._deposed = True
+        self._around.fenced()
 
     def _decide(self, now: float) -> Plan:
         clock = asyncio.get_running_loop().time
@@ -266,7 +276,7 @@ class MasterActor(Actor[LeaderMessage]):
         try:
             await self._around.journal.flush(self._mandate.fence)
         except Fenced:
-            self._around.fenced()
+            self._depose()
 
     async def _commit(self, decided: Plan, now: float) -> None:
         """Commit step by step; what cannot be committed now is planned again later."""
@@ -279,7 +289,7 @@ class MasterActor(Actor[LeaderMessage]):
                 self._mirror.apply_writes(change.transaction.writes, done.revision)
                 self._around.journal.append(change.events)
         except Fenced:
-            self._around.fenced()
+            self._depose()
         except Conflict as error:
             log.info("the state changed under the plan; planning again", why=error.message)
             self.context.after(0.02, Look(), key="again")
@@ -352,9 +362,14 @@ class MasterActor(Actor[LeaderMessage]):
                 deployments=self._mirror.deployments(),
                 proxies=dict(self._observed.proxies),
                 routes=self._routes,
-                problem=self._problem or next(iter(self._refused.values()), ""),
+                problem=self._worst_problem(),
             )
         )
+
+    def _worst_problem(self) -> str:
+        if not self._may_act:
+            return "leadership is not certain: etcd does not answer"
+        return self._problem or next(iter(self._refused.values()), "")
 
 
 def _refusal(message: NodeRefused) -> str:
