@@ -24,6 +24,10 @@ Ts = TypeVarTuple("Ts")
 _EPSILON_SECONDS = 1e-6
 """Far above the loop's own resolution: a timer that the loop takes for due has to be."""
 
+_AHEAD_SECONDS = 1e-7
+"""How far a process's clock is ahead: one that wakes at a deadline must see that it has passed, whatever
+the rounding."""
+
 _current: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
 
 
@@ -160,7 +164,9 @@ class SimLoop(VirtualTimeLoop):
 
     def time(self) -> float:
         process = _current.get()
-        return super().time() - (process.slept_seconds if process is not None else 0.0)
+        if process is None:
+            return super().time()
+        return super().time() - process.slept_seconds + _AHEAD_SECONDS
 
     def call_soon(
         self,
