@@ -47,7 +47,7 @@ class DeployRequest(Request):
     services: tuple[ServiceSpec, ...] = Field(description="Complete specs; order does not matter")
     expect: dict[str, int] = Field(
         default_factory=dict,
-        description="`project/service` → store revision the plan was made from; a mismatch is a conflict",
+        description="`project/service` → version the plan was made from; a mismatch is a conflict",
     )
     trace: str = Field(default="", description="W3C traceparent of the caller")
 
@@ -71,7 +71,7 @@ class ServicePlan(Body):
     replicas_after: int = 0
     order: str = Field(default="", description="`start-first` or `stop-first`, with the reason")
     steps: tuple[str, ...] = Field(default=(), description="What happens first, in words")
-    version: int = Field(default=0, description="Store revision for `DeployRequest.expect`")
+    version: int = Field(default=0, description="For `DeployRequest.expect`")
 
 
 class PlanResponse(Body):
@@ -201,7 +201,7 @@ class ServiceStatus(Body):
     runtime: str = "docker"
     rollout: RolloutView | None = None
     instances: tuple[ReplicaView, ...] = ()
-    version: int = Field(default=0, description="Store revision of the service's record")
+    version: int = Field(default=0, description="How often users have changed it")
 
 
 class NodeStatus(Body):

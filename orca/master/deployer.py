@@ -7,12 +7,12 @@ cannot be had is known before anything is written.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from orca.client import schema
 from orca.errors import Conflict, ImageError, NoNode, Unsupported, UserError
 from orca.master import changes, preflight, translate
-from orca.master.changes import Outcome, Wish
+from orca.master.changes import Origin, Outcome, Wish
 from orca.master.control import Principal
 from orca.master.moves import Move, Mover
 from orca.master.office import Office
@@ -57,7 +57,9 @@ class Deployer:
     async def plan(self, request: schema.DeployRequest, by: Principal) -> schema.PlanResponse:
         """What `deploy` would do. Images are looked at, never pulled."""
         edition = self._office.edition()
-        outcomes = await self._outcomes(request, edition, by=by, trace="", pull=False)
+        self._check(request, edition)
+        images = await self._resolve_images(request.services, edition, trace="", pull=False)
+        outcomes = self._outcomes(request, edition, images=images, origin=self._mover.origin(by))
         return schema.PlanResponse(
             services=tuple(service_plan(edition, outcome) for outcome in outcomes),
             unmanaged=_unmanaged(edition, request.services),
@@ -69,9 +71,22 @@ class Deployer:
         edition = self._office.edition()
         with traces.span("deploy", parent=request.trace or None) as span:
             trace = str(span.traceparent)
-            outcomes = await self._outcomes(request, edition, by=by, trace=trace, pull=True)
-            moves = [move for outcome in outcomes if (move := _move(outcome, edition, by.name))]
-            await self._mover.commit(moves, edition)
+            self._check(request, edition)
+            images = await self._resolve_images(request.services, edition, trace=trace, pull=True)
+            origin = self._mover.origin(by, trace=trace)
+            return await self._mover.again(
+                lambda: self._commit(request, images=images, origin=origin)
+            )
+
+    async def _commit(
+        self, request: schema.DeployRequest, *, images: Mapping[str, str], origin: Origin
+    ) -> schema.DeployResponse:
+        """Compare with the newest edition: pulling images may have taken minutes."""
+        edition = self._office.edition()
+        self._check(request, edition)
+        outcomes = self._outcomes(request, edition, images=images, origin=origin)
+        moves = [move for each in outcomes if (move := _move(each, edition, origin.by)) is not None]
+        await self._mover.commit(moves, edition)
         return schema.DeployResponse(
             deployed=tuple(
                 move.accepted(action) for move, action in _with_actions(moves, outcomes)
@@ -81,29 +96,30 @@ class Deployer:
 
     # --- from request to outcomes ---
 
-    async def _outcomes(
+    def _check(self, request: schema.DeployRequest, edition: Edition) -> None:
+        """Refuse what can be refused without asking a node."""
+        _refuse_oddities(request.services)
+        self._refuse_not_yet()
+        _refuse_stale(request, edition)
+        preflight.check(request.services, running=running(edition), secrets=edition.secrets)
+
+    def _outcomes(
         self,
         request: schema.DeployRequest,
         edition: Edition,
         *,
-        by: Principal,
-        trace: str,
-        pull: bool,
+        images: Mapping[str, str],
+        origin: Origin,
     ) -> list[Outcome]:
-        specs = request.services
-        _refuse_oddities(specs)
-        self._refuse_not_yet()
-        _refuse_stale(request, edition)
-        preflight.check(specs, running=running(edition), secrets=edition.secrets)
-        images = await self._resolve_images(specs, edition, trace=trace, pull=pull)
+        """`images` by `project/service`. Each service has a rollout of its own."""
         return [
             changes.compare(
-                self._wish(spec, images[self._image_key(spec, edition)], edition),
+                self._wish(spec, images[spec.ref], edition),
                 service=edition.snapshot.services.get(ServiceId.parse(spec.ref)),
                 revisions=revisions_of(edition, ServiceId.parse(spec.ref)),
-                origin=self._mover.origin(by, trace=trace),
+                origin=self._mover.own_rollout(origin),
             )
-            for spec in specs
+            for spec in request.services
         ]
 
     def _refuse_not_yet(self) -> None:
@@ -131,17 +147,19 @@ class Deployer:
 
     async def _resolve_images(
         self, specs: Iterable[ServiceSpec], edition: Edition, *, trace: str, pull: bool
-    ) -> dict[ImageKey, str]:
-        """What each image is, asked once each, all at the same time."""
-        keys = list(dict.fromkeys(self._image_key(spec, edition) for spec in specs))
+    ) -> dict[str, str]:
+        """What the image of each service is; each image is asked for once, all at the same time."""
+        keys = {spec.ref: self._image_key(spec, edition) for spec in specs}
+        distinct = list(dict.fromkeys(keys.values()))
         found = await asyncio.gather(
-            *(self._resolve_image(key, edition, trace=trace, pull=pull) for key in keys),
+            *(self._resolve_image(key, edition, trace=trace, pull=pull) for key in distinct),
             return_exceptions=True,
         )
         for outcome in found:
             if isinstance(outcome, BaseException):
                 raise outcome
-        return {key: str(image_id) for key, image_id in zip(keys, found, strict=True)}
+        ids = {key: str(image_id) for key, image_id in zip(distinct, found, strict=True)}
+        return {ref: ids[key] for ref, key in keys.items()}
 
     async def _resolve_image(
         self, key: ImageKey, edition: Edition, *, trace: str, pull: bool
@@ -218,7 +236,7 @@ def _refuse_oddities(specs: Sequence[ServiceSpec]) -> None:
 
 def _refuse_stale(request: schema.DeployRequest, edition: Edition) -> None:
     """The plan that the user saw has to be the one that is carried out."""
-    versions = {str(id): version for id, version in edition.versions.items()}
+    versions = {str(id): service.version for id, service in edition.snapshot.services.items()}
     moved = [name for name, seen in request.expect.items() if versions.get(name, 0) != seen]
     if moved:
         raise Conflict(
@@ -270,7 +288,7 @@ def service_plan(edition: Edition, outcome: Outcome) -> schema.ServicePlan:
         replicas_after=outcome.replicas_after,
         order=_order(revision, outcome) if revision else "",
         steps=_steps(outcome),
-        version=edition.versions.get(before.id, 0) if before else 0,
+        version=before.version if before else 0,
     )
 
 

@@ -5,9 +5,11 @@ Deploy, rollback, restart, scale, stop, start and remove are all moves; the lead
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from orca.client import schema
 from orca.errors import Conflict, NotFound, UserError
@@ -23,6 +25,11 @@ from orca.model.ids import NO_REVISION, RevisionNumber, ServiceId
 from orca.model.service import Revision, RolloutPhase, Service
 from orca.store.base import Condition, Delete, KeyAbsent, ModRevisionIs, Write
 
+T = TypeVar("T")
+
+RETRIES_MAX = 5
+"""How often the leader may be quicker than a user before he hears of it."""
+OVERTAKEN_SECONDS_MAX = 5.0
 HISTORY_MAX = 20
 """Deployments and revisions kept per service."""
 
@@ -47,6 +54,10 @@ class Move:
         )
 
 
+class Overtaken(Conflict):
+    """Only the leader has written meanwhile, nothing of what users decide: to be tried again."""
+
+
 class Mover:
     """Makes and commits moves."""
 
@@ -67,6 +78,9 @@ class Mover:
 
     async def scale(self, name: str, replicas: int, by: Principal) -> schema.Accepted:
         """Another number of replicas of what runs now."""
+        return await self.again(lambda: self._scale(name, replicas, by))
+
+    async def _scale(self, name: str, replicas: int, by: Principal) -> schema.Accepted:
         edition, service = self._find(name)
         if service.stopped:
             raise UserError(f"{service.id} is stopped", hint=f"start it first: orca start {name}")
@@ -80,6 +94,9 @@ class Mover:
 
     async def restart(self, name: str, by: Principal) -> schema.Accepted:
         """A rollout to the revision that runs now."""
+        return await self.again(lambda: self._restart(name, by))
+
+    async def _restart(self, name: str, by: Principal) -> schema.Accepted:
         edition, service = self._find(name)
         aim = changes.settled(service)
         after = changes.retargeted(service, aim.revision, self.origin(by))
@@ -88,6 +105,9 @@ class Mover:
 
     async def rollback(self, name: str, to: int, by: Principal) -> schema.Accepted:
         """A rollout to an earlier revision."""
+        return await self.again(lambda: self._rollback(name, to, by))
+
+    async def _rollback(self, name: str, to: int, by: Principal) -> schema.Accepted:
         edition, service = self._find(name)
         number = _rollback_target(edition, service, to)
         unfinished = service.rollout.phase is not RolloutPhase.COMPLETE
@@ -100,6 +120,9 @@ class Mover:
 
     async def stop(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
         """Stop services; an empty selection is all of them."""
+        return await self.again(lambda: self._stop(names, by))
+
+    async def _stop(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
         edition = self._office.edition()
         chosen = [s for s in _select(edition, names) if not s.removed]
         moves = [self._stopped(s, by, kind="stop") for s in chosen if not s.stopped]
@@ -107,6 +130,9 @@ class Mover:
 
     async def start(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
         """Start stopped services."""
+        return await self.again(lambda: self._start(names, by))
+
+    async def _start(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
         edition = self._office.edition()
         chosen = [s for s in _select(edition, names) if not s.removed]
         moves = [self._started(s, by) for s in chosen if s.stopped]
@@ -114,6 +140,9 @@ class Mover:
 
     async def remove(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
         """Stop services and forget them."""
+        return await self.again(lambda: self._remove(names, by))
+
+    async def _remove(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
         edition = self._office.edition()
         if not names:
             raise UserError("no service was named")
@@ -140,8 +169,14 @@ class Mover:
 
     def origin(self, by: Principal, *, trace: str = "") -> Origin:
         """Who asks, now, under a name that no other rollout has."""
-        rollout = f"{self._chance.getrandbits(48):012x}"
-        return Origin(rollout=rollout, by=by.name, at=self._clock(), trace=trace)
+        return Origin(rollout=self._name(), by=by.name, at=self._clock(), trace=trace)
+
+    def own_rollout(self, origin: Origin) -> Origin:
+        """The same for one more service."""
+        return replace(origin, rollout=self._name())
+
+    def _name(self) -> str:
+        return f"{self._chance.getrandbits(48):012x}"
 
     def _stopped(self, service: Service, by: Principal, *, kind: str) -> Move:
         after = replace(
@@ -174,14 +209,43 @@ class Mover:
 
     # --- committing ---
 
+    async def again(self, verb: Callable[[], Awaitable[T]]) -> T:
+        """Do what a user wants, once more wherever only the leader was quicker."""
+        for _ in range(RETRIES_MAX):
+            try:
+                return await verb()
+            except Overtaken:
+                continue
+        return await verb()
+
     async def commit(self, moves: Sequence[Move], edition: Edition) -> Edition:
-        """Write services, revisions and history in one transaction. Raises `Conflict`."""
+        """Write services, revisions and history in one transaction.
+
+        Raises `Conflict`; `Overtaken` where no user has changed any of it.
+        """
         if not moves:
             return edition
         conditions = tuple(self._unchanged(move, edition) for move in moves)
         writes = tuple(write for move in moves for write in self._writes(move, edition))
         events = tuple(_event(move) for move in moves)
-        return await self._office.write(conditions, writes, events=events)
+        try:
+            return await self._office.write(conditions, writes, events=events)
+        except Conflict as error:
+            if await self._is_overtaken(moves, edition):
+                raise Overtaken(error.message, hint=error.hint) from error
+            raise
+
+    async def _is_overtaken(self, moves: Sequence[Move], edition: Edition) -> bool:
+        """Whether the newer edition differs in nothing that users decide."""
+        ids = [move.service.id for move in moves]
+        publication = self._office.publication
+        try:
+            async with asyncio.timeout(OVERTAKEN_SECONDS_MAX):
+                while _stored(publication.latest, ids) == _stored(edition, ids):
+                    await publication.next()
+        except TimeoutError:
+            return False
+        return _decided(publication.latest, ids) == _decided(edition, ids)
 
     def _unchanged(self, move: Move, edition: Edition) -> Condition:
         key = self._records.service_key(move.service.id)
@@ -192,7 +256,8 @@ class Mover:
         history = edition.deployments.get(move.service.id, ())
         line = changes.deployment(move.service, move.before, kind=move.kind, by=move.by)
         sequence = history[-1].sequence + 1 if history else 1
-        yield self._records.put(move.service)
+        version = move.before.version + 1 if move.before else 1
+        yield self._records.put(replace(move.service, version=version))
         yield self._records.put(StoredDeployment(sequence=sequence, deployment=line))
         if len(history) >= HISTORY_MAX:
             yield Delete(self._records.key(history[0]))
@@ -200,6 +265,15 @@ class Mover:
             yield self._records.put(move.revision)
             if old := _oldest_unneeded(edition, move.service):
                 yield Delete(self._records.key(old))
+
+
+def _stored(edition: Edition, ids: Iterable[ServiceId]) -> list[int]:
+    return [edition.versions.get(id, 0) for id in ids]
+
+
+def _decided(edition: Edition, ids: Iterable[ServiceId]) -> list[int]:
+    services = edition.snapshot.services
+    return [services[id].version if id in services else 0 for id in ids]
 
 
 def _oldest_unneeded(edition: Edition, service: Service) -> Revision | None:

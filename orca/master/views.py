@@ -70,7 +70,7 @@ def service_status(
         stable_revision=service.stable,
         rollout=rollout_view(edition, of),
         instances=tuple(replica_view(snapshot, of, r, now) for r in of.replicas),
-        version=edition.versions.get(service.id, 0),
+        version=service.version,
     )
 
 

@@ -119,6 +119,8 @@ class Service:
     generation: int = 1
     last_generation: int = 1
     """The highest generation ever given: one that was abandoned is not given again."""
+    version: int = 0
+    """How often users have moved it. What the leader writes leaves it as it is."""
     replicas: int = 1
     stopped: bool = False
     removed: bool = False
