@@ -13,6 +13,7 @@ network namespace of its own (`enter`) where that matters.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import json
 import os
@@ -23,7 +24,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -114,8 +115,9 @@ class DockerEngine:
             self._wait(self._containerd, self.root / "containerd.sock", "containerd")
         if self._dockerd is None:
             self._pid_file.unlink(missing_ok=True)
-            self._dockerd = self._spawn("dockerd", self._dockerd_command())
-            self._wait(self._dockerd, self.socket, "dockerd")
+            with _one_at_a_time():
+                self._dockerd = self._spawn("dockerd", self._dockerd_command())
+                self._wait(self._dockerd, self.socket, "dockerd")
 
     def stop(self) -> None:
         """Stop dockerd as an operator would; its containers end too unless `live_restore`."""
@@ -303,6 +305,14 @@ class DockerEngine:
         mine = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{self.root}/")]
         for path in sorted(mine, key=len, reverse=True):
             subprocess.run(["umount", "-l", path], capture_output=True, check=False)
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two dockerd that start together both create Docker's iptables chains, and one of them gives up."""
+    with (Path(tempfile.gettempdir()) / "orca-engine.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def busybox_rootfs() -> bytes:
