@@ -112,7 +112,7 @@ class EmbeddedEtcd:
                 continue
             self._say(self._cause_of_death())
             while self.problem is not None:
-                await asyncio.sleep(backoff * (0.5 + self._jitter()))
+                await self._pause(backoff * (0.5 + self._jitter()))
                 backoff = min(backoff * 2, _BACKOFF_SECONDS_MAX)
                 self._say(await self._restart())
 
@@ -195,6 +195,23 @@ class EmbeddedEtcd:
             if loop.time() >= until:
                 return True
             await asyncio.sleep(_POLL_SECONDS)
+        return False
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until a full disk has space again."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        was_full = self._is_full()
+        while (left := until - loop.time()) > 0:
+            await asyncio.sleep(min(left, _POLL_SECONDS))
+            if was_full and not self._is_full():
+                return
+
+    def _is_full(self) -> bool:
+        try:
+            self.check_disk()
+        except errors.StoreFull:
+            return True
         return False
 
     def _diagnosis(self) -> errors.Unavailable | None:
