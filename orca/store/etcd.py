@@ -100,8 +100,7 @@ class EtcdStore(Store):
         except errors.StoreFull:
             refused = self._endpoints.known_cause() is None
             if refused and transaction.writes and batches.only_deletes(transaction):
-                # The mark is a put, which a full store refuses; to free space must be possible.
-                return await self._commit_plain(transaction)
+                return await self._commit_deletes(transaction)
             raise
 
     async def grant(self, ttl_seconds: int) -> Lease:
@@ -222,6 +221,15 @@ class EtcdStore(Store):
         if reply.succeeded:
             return Committed(reply.header.revision)
         raise batches.refusal(transaction, etcd_wire.found(reply)) or _contradiction()
+
+    async def _commit_deletes(self, transaction: Transaction) -> Committed:
+        """To free space must be possible in a full store, which refuses the mark because it is a put."""
+        try:
+            return await self._commit_plain(transaction)
+        except errors.StoreFull:
+            # etcd before 3.5 refuses every transaction while its file is as large as the quota.
+            await self.reclaim()
+            return await self._commit_plain(transaction)
 
     async def _commit_marked(self, transaction: Transaction, slot: Slot) -> Committed:
         operation = uuid.uuid4().bytes

@@ -187,9 +187,33 @@ async def test_commit_whose_reply_was_lost_is_known_as_our_own(own_etcd: EtcdSer
                 await store.commit(Transaction(conditions=(KeyAbsent("/counter"),)))
 
 
-async def test_full_etcd_refuses_puts_takes_deletes_and_serves_again_after_reclaim(
+async def overwrite(store: EtcdStore, key: str, *, times: int) -> None:
+    """Leave so many old values of 1 MB."""
+    for _ in range(times):
+        await put(store, key, b"x" * 1_000_000)
+
+
+async def test_etcd_full_of_old_values_refuses_writes_and_serves_again_after_reclaim(
     tmp_path: Path,
 ) -> None:
+    quota = 16 * 1024 * 1024
+    servers = etcd_server.members(tmp_path, 1, f"--quota-backend-bytes={quota}")
+    with etcd_server.running(servers) as (server,):
+        async with connect(server) as store:
+            with pytest.raises(errors.StoreFull, match="quota is used up") as caught:
+                await overwrite(store, "/big", times=40)
+            assert "compact" in caught.value.hint
+            assert (await store.status()).alarms == ("NOSPACE",)
+            with pytest.raises(errors.StoreFull):
+                await put(store, "/small")
+            with pytest.raises(errors.StoreFull):
+                await store.grant(60)
+            await store.reclaim()
+            assert (await store.status()).alarms == ()
+            await put(store, "/small")
+
+
+async def test_etcd_full_of_what_is_stored_takes_deletes(tmp_path: Path) -> None:
     quota = 16 * 1024 * 1024
     servers = etcd_server.members(tmp_path, 1, f"--quota-backend-bytes={quota}")
     with etcd_server.running(servers) as (server,):
@@ -199,11 +223,6 @@ async def test_full_etcd_refuses_puts_takes_deletes_and_serves_again_after_recla
                     Put(f"/big/{number:02d}", b"x" * 1_000_000) for number in range(40)
                 )
             assert "Delete" in caught.value.hint
-            assert (await store.status()).alarms == ("NOSPACE",)
-            with pytest.raises(errors.StoreFull):
-                await put(store, "/small")
-            with pytest.raises(errors.StoreFull):
-                await store.grant(60)
             for item in (await store.range("/big/")).items:
                 await store.commit(
                     Transaction(
@@ -212,7 +231,6 @@ async def test_full_etcd_refuses_puts_takes_deletes_and_serves_again_after_recla
                     )
                 )
             await store.reclaim()
-            assert (await store.status()).alarms == ()
             await put(store, "/small")
 
 
