@@ -9,6 +9,9 @@ from orca.errors import NotFound, UserError
 from orca.model.ids import ReplicaId, ServiceId
 from orca.model.replica import Replica, ReplicaStatus
 
+ID_CHARACTERS_MIN = 4
+"""So much of a replica's id has to be written at least."""
+
 
 def find_service(known: Collection[ServiceId], name: str) -> ServiceId:
     """The service that `name` or `project/name` means.
@@ -40,15 +43,24 @@ def find_project(known: Collection[ServiceId], project: str) -> str:
 def find_replica(
     replicas: Collection[Replica], statuses: Mapping[ReplicaId, ReplicaStatus], name: str
 ) -> Replica:
-    """One of a service's replicas by slot, id prefix or container name. Raises `NotFound`."""
+    """One of a service's replicas by slot, container name or the first characters of its id.
 
-    def is_meant(replica: Replica) -> bool:
+    Raises `NotFound`, or `UserError` when an id is cut so short that several begin with it.
+    """
+
+    def is_named(replica: Replica) -> bool:
         status = statuses.get(replica.id)
-        container = status.container_name if status else ""
-        return name in (str(replica.slot), container) or replica.id.startswith(name)
+        return name in (str(replica.slot), status.container_name if status else "")
 
-    matches = [replica for replica in replicas if is_meant(replica)]
+    if named := [replica for replica in replicas if is_named(replica)]:
+        return max(named, key=lambda r: r.created_at)
+    # Shorter, and a slot that does not exist would mean whichever replica's id begins with it.
+    whole = len(name) >= ID_CHARACTERS_MIN
+    matches = [replica for replica in replicas if whole and replica.id.startswith(name)]
+    if len(matches) > 1:
+        several = ", ".join(sorted(r.id for r in matches))
+        raise UserError(f"{name!r} begins several replicas", hint=f"write one of {several}")
     if not matches:
-        slots = ", ".join(str(r.slot) for r in replicas) or "none"
+        slots = ", ".join(str(slot) for slot in sorted({r.slot for r in replicas})) or "none"
         raise NotFound(f"there is no replica {name!r}", hint=f"slots that exist: {slots}")
-    return max(matches, key=lambda r: r.created_at)
+    return matches[0]

@@ -44,14 +44,26 @@ def replica(id: str, slot: int, created_at: float) -> Replica:
     )
 
 
-def test_replica_is_found_by_slot_id_prefix_or_container() -> None:
-    replicas = [replica("abc1", 0, 1.0), replica("def2", 0, 2.0), replica("fed3", 1, 3.0)]
+REPLICAS = [replica("abc123", 0, 1.0), replica("7ef246", 0, 2.0), replica("7ef279", 1, 3.0)]
+
+
+def test_replica_is_found_by_slot_container_or_begin_of_its_id() -> None:
     status = ReplicaStatus(
-        replica=ReplicaId("fed3"), state=ReplicaState.RUNNING, container_name="orca-web-1"
+        replica=ReplicaId("7ef279"), state=ReplicaState.RUNNING, container_name="orca-web-1"
     )
     statuses = {status.replica: status}
-    assert find_replica(replicas, statuses, "0").id == "def2", "the newest of a slot"
-    assert find_replica(replicas, statuses, "abc").id == "abc1"
-    assert find_replica(replicas, statuses, "orca-web-1").id == "fed3"
-    with pytest.raises(NotFound, match="no replica '7'"):
-        find_replica(replicas, statuses, "7")
+    assert find_replica(REPLICAS, statuses, "0").id == "7ef246", "the newest of a slot"
+    assert find_replica(REPLICAS, statuses, "abc1").id == "abc123"
+    assert find_replica(REPLICAS, statuses, "orca-web-1").id == "7ef279"
+
+
+def test_slot_that_does_not_exist_is_not_taken_for_an_id() -> None:
+    with pytest.raises(NotFound, match="no replica '7'") as raised:
+        find_replica(REPLICAS, {}, "7")
+    assert raised.value.hint == "slots that exist: 0, 1"
+
+
+def test_id_cut_too_short_lists_those_that_begin_so() -> None:
+    with pytest.raises(UserError, match="'7ef2' begins several replicas") as raised:
+        find_replica(REPLICAS, {}, "7ef2")
+    assert raised.value.hint == "write one of 7ef246, 7ef279"
