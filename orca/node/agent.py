@@ -395,8 +395,8 @@ class NodeAgent(Actor[AgentMessage]):
             self._session.tell(sessions.Say(session, message))
 
     def _tell_facts(self) -> None:
-        if self._session is not None:
-            self._session.tell(sessions.SayFacts(self._facts()))
+        if self._session is not None and self._current:
+            self._session.tell(sessions.SayFacts(self._current, self._facts()))
 
     def _facts(self) -> NodeFacts:
         engine = self._engine or EngineFacts(version="")

@@ -37,8 +37,9 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class SayFacts:
-    """Send a heartbeat with these facts now."""
+    """Send a heartbeat with these facts now, in the session `session`, after its hello."""
 
+    session: int
     facts: NodeFacts
 
 
@@ -154,7 +155,8 @@ class SessionActor(Actor[SessionMessage]):
                 if message.session == self._session:
                     await self._send(message.message)
             case SayFacts():
-                if self._welcome:
+                # Also before the welcome: the hello on its way to it says what was true before.
+                if message.session == self._session:
                     await self._beat(message.facts)
             case _Beat():
                 await self._tick()

@@ -76,6 +76,7 @@ class Master:
         self.reachable = True
         self.acknowledges = True
         self.greets = True
+        self.greets_after = 0.0
         self.dials: list[float] = []
         self._side: Pipe | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -114,6 +115,7 @@ class Master:
                 self.facts.append(message.facts)
                 self._take(message.statuses)
                 if self.greets:
+                    await asyncio.sleep(self.greets_after)
                     await side.send(
                         messages.Welcome(epoch=self.epoch, cluster="test", heartbeat_seconds=2.0)
                     )

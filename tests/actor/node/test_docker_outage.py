@@ -43,6 +43,21 @@ def test_outage_is_told_at_once() -> None:
     play(script)
 
 
+def test_daemon_that_returns_between_hello_and_welcome_is_told_too() -> None:
+    async def script(world: World) -> None:
+        await world.until(lambda: world.master.facts[-1].docker_error == "")
+        world.docker.stop_daemon()
+        await world.until(lambda: world.master.facts[-1].docker_error)
+        world.master.greets_after = 2.0
+        await world.master.hang_up()
+        await world.until(lambda: len(world.master.hellos) == 2)
+        assert world.master.facts[-1].docker_error
+        world.docker.start_daemon()
+        await world.until(lambda: world.master.facts[-1].docker_error == "")
+
+    play(script)
+
+
 def test_daemon_that_takes_its_containers_along_is_no_crash() -> None:
     async def script(world: World) -> None:
         await world.deploy(max_restarts=0)
