@@ -46,13 +46,6 @@ def _one(
     if view.service.removed and not view.replicas:
         return [ForgetService(service=view.service.id)], ""
     waits = depend.waits_for(all_views, view) if view.wanted else ""
-    steps: list[Step] = []
-    broken = depend.broken(all_views, view)
-    if moved := rollout.judge(view, waits=waits, broken=broken, now=now):
-        steps.append(MoveRollout(service=view.service.id, rollout=moved))
-        if moved.phase is RolloutPhase.FAILED:
-            # From here on the service has another target: plan it afresh after the commit.
-            return steps, ""
     around = Surroundings(
         now=now,
         epoch=snapshot.epoch,
@@ -64,7 +57,15 @@ def _one(
         held_by=None if view.wanted else depend.held_by(all_views, view),
     )
     own, blocked = converge(view, around)
-    return [*steps, *own], blocked
+    broken = depend.broken(all_views, view)
+    moved = rollout.judge(view, waits=waits, broken=broken, blocked=blocked, now=now)
+    if moved is None:
+        return list(own), blocked
+    move = MoveRollout(service=view.service.id, rollout=moved)
+    if moved.phase is RolloutPhase.FAILED:
+        # From here on the service has another target: plan it afresh after the commit.
+        return [move], ""
+    return [move, *own], blocked
 
 
 def _place(

@@ -18,8 +18,14 @@ CRASHES_MAX = 3
 """A newcomer that has crashed this often without being ready is not going to make it."""
 
 
-def judge(view: ServiceView, *, waits: str, broken: str, now: float) -> Rollout | None:
-    """The rollout's next record, or None when there is nothing to write."""
+def judge(
+    view: ServiceView, *, waits: str, broken: str, blocked: str = "", now: float
+) -> Rollout | None:
+    """The rollout's next record, or None when there is nothing to write.
+
+    `waits` names the dependency waited for, `broken` one that has failed, `blocked` whatever convergence
+    found in its way.
+    """
     rollout = view.service.rollout
     if rollout.phase is RolloutPhase.COMPLETE or _has_fallen_back(view):
         return None
@@ -27,7 +33,7 @@ def judge(view: ServiceView, *, waits: str, broken: str, now: float) -> Rollout 
         return replace(rollout, phase=RolloutPhase.COMPLETE, finished_at=now, reason="")
     if rollout.phase is RolloutPhase.FAILED:
         return None
-    if reason := failure(view, waits=waits, broken=broken, now=now):
+    if reason := failure(view, waits=waits, broken=broken, blocked=blocked, now=now):
         return replace(rollout, phase=RolloutPhase.FAILED, finished_at=now, reason=reason)
     ready = trusted_count(view, now)
     if _is_excused(view, waits) and now >= excuse_due(view):
@@ -64,7 +70,7 @@ def newcomers(view: ServiceView) -> tuple[Replica, ...]:
     )
 
 
-def failure(view: ServiceView, *, waits: str, broken: str, now: float) -> str:
+def failure(view: ServiceView, *, waits: str, broken: str, blocked: str = "", now: float) -> str:
     """Why a rollout has failed; empty while it may still succeed."""
     if not view.wanted:
         return ""
@@ -75,7 +81,7 @@ def failure(view: ServiceView, *, waits: str, broken: str, now: float) -> str:
             return reason
     if not _is_excused(view, waits) and now >= deadline(view):
         limit = view.revision.spec.update.progress_deadline_seconds
-        return f"no progress for {limit:g} s: {_what_is_missing(view)}"
+        return f"no progress for {limit:g} s: {_what_is_missing(view, blocked)}"
     return ""
 
 
@@ -118,7 +124,7 @@ def excuse_due(view: ServiceView) -> float:
     return deadline(view) - view.revision.spec.update.progress_deadline_seconds / 2
 
 
-def _what_is_missing(view: ServiceView) -> str:
+def _what_is_missing(view: ServiceView, blocked: str) -> str:
     for replica in newcomers(view):
         if view.is_ready(replica):
             continue
@@ -126,4 +132,4 @@ def _what_is_missing(view: ServiceView) -> str:
         if status is None:
             return f"its node has not said anything about slot {replica.slot}"
         return f"slot {replica.slot} is {status.state.label}, not ready: {status.reason or 'no answer'}"
-    return "the replicas it replaces have not stopped"
+    return blocked or "the replicas it replaces have not stopped"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scenarios import World, revision_spec
+from scenarios import NODE, World, node_view, revision_spec
 
 from orca.model.replica import ReplicaState
 from orca.model.service import RolloutPhase
@@ -61,6 +61,17 @@ def test_rollout_without_progress_fails_at_its_deadline_with_what_is_missing() -
     world.step()
     reason = world.service("web").rollout.reason
     assert reason == "no progress for 300 s: slot 0 is running, not ready: GET /healthz → 503"
+
+
+def test_rollout_that_no_node_can_take_fails_with_what_is_in_the_way() -> None:
+    world = World()
+    world.nodes[NODE] = node_view(NODE, docker_error="connection refused")
+    world.deploy("web")
+    world.step()
+    world.now += 300
+    world.step()
+    reason = world.service("web").rollout.reason
+    assert reason == "no progress for 300 s: no node can take it: 1 without a working Docker"
 
 
 def test_progress_moves_the_deadline() -> None:
