@@ -75,11 +75,14 @@ def _waits(facts: Facts, service: Service) -> bool:
 
 
 def _replicas(facts: Facts, service: Service) -> Iterator[str]:
+    revision, generation = target(facts, service)
     own = [r for r in facts.replicas.values() if r.service == service.id]
+    if not service.stable_generation and kind(revision) not in sim_users.WORKING:
+        # Nothing to go back to: what was ready before goes on serving beside what will never be.
+        own = [r for r in own if r.generation == generation or not facts.is_ready(r.id)]
     slots = sorted(replica.slot for replica in own)
     if slots != list(range(wanted(service))):
         yield f"{service.id} has replicas in slots {slots}, {wanted(service)} are wanted"
-    revision, generation = target(facts, service)
     for replica in own:
         if replica.desired is not Desired.RUN:
             yield f"{replica.id} of {service.id} is still to {replica.desired}"
