@@ -39,13 +39,11 @@ class Route:
     """Requests for `domain` whose path starts with `path` go to `service`; the longest path wins.
 
     `path` is a prefix at a segment boundary: `/api` matches `/api` and `/api/x`, not `/apix`.
-    `exact` matches the path alone.
     """
 
     domain: str
     path: str
     service: ServiceId
-    exact: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 Hosts: the exact domain wins, then the wildcard with the longest suffix (`*.example.com` covers any
 depth below `example.com`, not the name itself), then `*`. Only the routes of the domain that won are
-looked at. Paths: the longest matching path wins; an exact one before a prefix of the same length.
+looked at. Paths: the longest matching prefix wins.
 
 Envoy decides the same by the order `envoy_config` gives it; the contract tests hold the two together.
 """
@@ -30,22 +30,20 @@ def normal_domain(domain: str) -> str:
 
 
 def normal_path(route: Route) -> str:
-    """A prefix means the same with and without its final slash; an exact path does not."""
-    return route.path or "/" if route.exact else route.path.rstrip("/") or "/"
+    """A prefix means the same with and without its final slash."""
+    return route.path.rstrip("/") or "/"
 
 
-def precedence(route: Route) -> tuple[int, bool, str, ServiceId]:
+def precedence(route: Route) -> tuple[int, str, ServiceId]:
     """Sort key within one domain: what comes first wins. Ties end in the order of services."""
     path = normal_path(route)
-    return -len(path), not route.exact, path, route.service
+    return -len(path), path, route.service
 
 
 def covers(route: Route, path: str) -> bool:
     """Whether a route's path matches, at a segment boundary."""
     wanted = normal_path(route)
-    if route.exact or wanted == path:
-        return wanted == path
-    return wanted == "/" or path.startswith(wanted + "/")
+    return wanted in ("/", path) or path.startswith(wanted + "/")
 
 
 def best_domain(domains: Iterable[str], host: str) -> str | None:

@@ -191,7 +191,7 @@ class Observability(Spec):
     """Traces, metrics and alerts."""
 
     otlp_endpoint: Url | None = Field(
-        default=None, description='OTLP/gRPC collector for traces and logs, "http://host:4317".'
+        default=None, description='OTLP/gRPC collector for traces, "http://host:4317".'
     )
     alerts: Alerts | None = Field(default=None, description="Where alerts go.")
 

@@ -47,9 +47,9 @@ def route_document(table: RouteTable, *, trusted_hops: int) -> Document:
 
 def ordered(routes: Iterable[Route]) -> list[Route]:
     """The routes of one domain, winners first; of two with the same match the second is dropped."""
-    first: dict[tuple[str, bool], Route] = {}
+    first: dict[str, Route] = {}
     for route in sorted(routes, key=precedence):
-        first.setdefault((normal_path(route), route.exact), route)
+        first.setdefault(normal_path(route), route)
     return list(first.values())
 
 
@@ -69,8 +69,6 @@ def _route(route: Route) -> Json:
 
 def _match(route: Route) -> Json:
     path = normal_path(route)
-    if route.exact:
-        return {"path": path}
     return {"prefix": "/"} if path == "/" else {"path_separated_prefix": path}
 
 

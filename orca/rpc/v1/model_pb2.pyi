@@ -268,13 +268,11 @@ class Backend(_message.Message):
     def __init__(self, service: _Optional[_Union[ServiceId, _Mapping]] = ..., endpoints: _Optional[_Iterable[_Union[Endpoint, _Mapping]]] = ...) -> None: ...
 
 class Route(_message.Message):
-    __slots__ = ("domain", "path", "service", "exact")
+    __slots__ = ("domain", "path", "service")
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]
     SERVICE_FIELD_NUMBER: _ClassVar[int]
-    EXACT_FIELD_NUMBER: _ClassVar[int]
     domain: str
     path: str
     service: ServiceId
-    exact: bool
-    def __init__(self, domain: _Optional[str] = ..., path: _Optional[str] = ..., service: _Optional[_Union[ServiceId, _Mapping]] = ..., exact: _Optional[bool] = ...) -> None: ...
+    def __init__(self, domain: _Optional[str] = ..., path: _Optional[str] = ..., service: _Optional[_Union[ServiceId, _Mapping]] = ...) -> None: ...

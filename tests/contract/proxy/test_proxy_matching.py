@@ -27,7 +27,6 @@ def _random_table(rng: random.Random) -> RouteTable:
             domain=rng.choice(_DOMAINS),
             path=_random_path(rng),
             service=ServiceId("p", f"s{number}"),
-            exact=rng.random() < 0.25,
         )
         for number in range(rng.randrange(1, 25))
     )

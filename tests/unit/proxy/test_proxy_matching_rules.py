@@ -21,17 +21,14 @@ _paths = st.builds(
     st.booleans(),
 )
 _routes = st.builds(
-    lambda path, exact, number: Route(
-        domain="a.test", path=path, exact=exact, service=ServiceId("p", f"s{number}")
-    ),
+    lambda path, number: Route(domain="a.test", path=path, service=ServiceId("p", f"s{number}")),
     _paths,
-    st.booleans(),
     st.integers(0, 99),
 )
 
 
-def route(path: str, *, exact: bool = False, domain: str = "a.test", to: str = "s") -> Route:
-    return Route(domain=domain, path=path, exact=exact, service=ServiceId("p", to))
+def route(path: str, *, domain: str = "a.test", to: str = "s") -> Route:
+    return Route(domain=domain, path=path, service=ServiceId("p", to))
 
 
 def chosen(table: RouteTable, host: str, path: str) -> str | None:
@@ -54,17 +51,6 @@ def chosen(table: RouteTable, host: str, path: str) -> str | None:
 )
 def test_prefix_covers_whole_segments(path: str, asked: str, covered: bool) -> None:
     assert covers(route(path), asked) is covered
-
-
-@pytest.mark.parametrize(("asked", "covered"), [("/a", True), ("/a/", False), ("/a/b", False)])
-def test_exact_path_covers_itself_alone(asked: str, covered: bool) -> None:
-    assert covers(route("/a", exact=True), asked) is covered
-
-
-def test_exact_path_wins_over_the_same_prefix() -> None:
-    table = RouteTable(routes=(route("/a", to="prefix"), route("/a", exact=True, to="exact")))
-    assert chosen(table, "a.test", "/a") == "exact"
-    assert chosen(table, "a.test", "/a/b") == "prefix"
 
 
 def test_query_takes_no_part() -> None:
@@ -120,9 +106,9 @@ def test_longer_paths_come_first_and_no_match_comes_twice(routes: list[Route]) -
     result = ordered(routes)
     lengths = [len(normal_path(r)) for r in result]
     assert lengths == sorted(lengths, reverse=True)
-    matches = [(normal_path(r), r.exact) for r in result]
+    matches = [normal_path(r) for r in result]
     assert len(matches) == len(set(matches))
-    assert set(matches) == {(normal_path(r), r.exact) for r in routes}
+    assert set(matches) == {normal_path(r) for r in routes}
 
 
 def test_each_domain_appears_once_whatever_its_case() -> None:
