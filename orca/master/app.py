@@ -27,6 +27,7 @@ from orca.master.leader import (
 )
 from orca.master.lineage import settle
 from orca.master.meter import Meter
+from orca.master.move import MoveCommitter
 from orca.master.moves import Mover
 from orca.master.nodes import NodeSessions
 from orca.master.office import Leading, Office
@@ -88,14 +89,15 @@ class MasterApp:
         self.journal = Journal(store, self._records, self.publication)
         self._office = Office(store, self.publication)
         self._streams = Streams(self._office)
-        mover = Mover(self._office, self._records, clock=clock, chance=self._chance)
+        committer = MoveCommitter(self._office, self._records)
+        mover = Mover(self._office, committer, clock=clock, chance=self._chance)
         self.control = MasterControlPlane(
             Parts(
                 settings=settings,
                 store=store,
                 office=self._office,
                 journal=self.journal,
-                deployer=Deployer(self._office, mover, self._vault, not_yet=not_yet),
+                deployer=Deployer(self._office, mover, committer, self._vault, not_yet=not_yet),
                 mover=mover,
                 secrets=SecretStore(self._office, self._records, self._vault, clock=clock),
                 streams=self._streams,

@@ -7,14 +7,15 @@ cannot be had is known before anything is written.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from orca.client import schema
 from orca.errors import Conflict, ImageError, NoNode, Unsupported, UserError
 from orca.master import changes, preflight, translate
 from orca.master.changes import Origin, Outcome, Wish
 from orca.master.control import Principal
-from orca.master.moves import Move, Mover
+from orca.master.move import Done, Move, MoveCommitter
+from orca.master.moves import Mover
 from orca.master.office import Office
 from orca.master.publication import Edition
 from orca.master.vault import Vault
@@ -28,8 +29,6 @@ from orca.spec.references import secrets_in
 from orca.spec.service import ServiceSpec
 from orca.telemetry import traces
 
-SERVICES_MAX = 30
-"""Services in one deploy: it is one etcd transaction of at most 128 operations."""
 PULL_TIMEOUT_SECONDS = 600.0
 LOOK_TIMEOUT_SECONDS = 10.0
 TO_BE_PULLED = "(to be pulled)"
@@ -45,12 +44,14 @@ class Deployer:
         self,
         office: Office,
         mover: Mover,
+        committer: MoveCommitter,
         vault: Vault,
         *,
         not_yet: Callable[[], tuple[str, ...]],
     ) -> None:
         self._office = office
         self._mover = mover
+        self._committer = committer
         self._vault = vault
         self._not_yet = not_yet
 
@@ -74,23 +75,27 @@ class Deployer:
             self._check(request, edition)
             images = await self._resolve_images(request.services, edition, trace=trace, pull=True)
             origin = self._mover.origin(by, trace=trace)
-            return await self._mover.again(
-                lambda: self._commit(request, images=images, origin=origin)
+            return await self._committer.until_done(
+                lambda done: self._commit(request, done, images=images, origin=origin)
             )
 
     async def _commit(
-        self, request: schema.DeployRequest, *, images: Mapping[str, str], origin: Origin
+        self,
+        request: schema.DeployRequest,
+        done: Done,
+        *,
+        images: Mapping[str, str],
+        origin: Origin,
     ) -> schema.DeployResponse:
         """Compare with the newest edition: pulling images may have taken minutes."""
         edition = self._office.edition()
-        self._check(request, edition)
-        outcomes = self._outcomes(request, edition, images=images, origin=origin)
+        rest = _without(request, {str(move.service.id) for move in done})
+        self._check(rest, edition)
+        outcomes = self._outcomes(rest, edition, images=images, origin=origin)
         moves = [move for each in outcomes if (move := _move(each, edition, origin.by)) is not None]
-        await self._mover.commit(moves, edition)
+        await self._committer.commit(moves, edition, done)
         return schema.DeployResponse(
-            deployed=tuple(
-                move.accepted(action) for move, action in _with_actions(moves, outcomes)
-            ),
+            deployed=tuple(move.accepted() for move in done),
             unchanged=tuple(str(o.id) for o in outcomes if o.service is None),
         )
 
@@ -189,12 +194,15 @@ def _move(outcome: Outcome, edition: Edition, by: str) -> Move | None:
         kind="deploy",
         by=by,
         revision=outcome.new_revision,
+        action=outcome.action,
     )
 
 
-def _with_actions(moves: Sequence[Move], outcomes: Iterable[Outcome]) -> Iterable[tuple[Move, str]]:
-    actions = [outcome.action for outcome in outcomes if outcome.service is not None]
-    return zip(moves, actions, strict=True)
+def _without(request: schema.DeployRequest, names: Collection[str]) -> schema.DeployRequest:
+    """What is left of a request once these services have been written."""
+    services = tuple(spec for spec in request.services if spec.ref not in names)
+    expect = {name: seen for name, seen in request.expect.items() if name not in names}
+    return request.model_copy(update={"services": services, "expect": expect})
 
 
 def running(edition: Edition) -> dict[ServiceId, Revision]:
@@ -215,11 +223,6 @@ def revisions_of(edition: Edition, id: ServiceId) -> dict[RevisionNumber, Revisi
 def _refuse_oddities(specs: Sequence[ServiceSpec]) -> None:
     if not specs:
         raise UserError("the request names no service")
-    if len(specs) > SERVICES_MAX:
-        raise UserError(
-            f"{len(specs)} services in one deploy; at most {SERVICES_MAX} can be committed together",
-            hint="name some of them: orca deploy SERVICE…",
-        )
     refs = [spec.ref for spec in specs]
     if twice := sorted({ref for ref in refs if refs.count(ref) > 1}):
         raise UserError(f"the request names {', '.join(twice)} twice")

@@ -1,156 +1,109 @@
-"""Moves: a service's record replaced by another, with its line of history, in one transaction.
+"""The verbs of users: rollback, restart, scale, stop, start and remove are all moves, as a deploy is.
 
-Deploy, rollback, restart, scale, stop, start and remove are all moves; the leader's loop does the rest.
+A verb changes records (`move.py`); the leader's loop does the rest.
 """
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from orca.client import schema
 from orca.errors import Conflict, NotFound, UserError
 from orca.master import changes
 from orca.master.changes import Origin
 from orca.master.control import Principal
+from orca.master.move import Done, Move, MoveCommitter
 from orca.master.naming import find_project, find_service
 from orca.master.office import Office
 from orca.master.publication import Edition
-from orca.master.records import Records, StoredDeployment
-from orca.model.event import Event
 from orca.model.ids import NO_REVISION, RevisionNumber, ServiceId
-from orca.model.service import Revision, RolloutPhase, Service
-from orca.store.base import Condition, Delete, KeyAbsent, ModRevisionIs, Write
-
-T = TypeVar("T")
-
-RETRIES_MAX = 5
-"""How often the leader may be quicker than a user before he hears of it."""
-OVERTAKEN_SECONDS_MAX = 5.0
-HISTORY_MAX = 20
-"""Deployments and revisions kept per service."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """One service's new record, the one it replaces, and who moves it how."""
-
-    service: Service
-    before: Service | None
-    kind: str
-    by: str
-    revision: Revision | None = None
-
-    def accepted(self, action: str = "") -> schema.Accepted:
-        """What the user is told."""
-        return schema.Accepted(
-            service=str(self.service.id),
-            action=action or self.kind,
-            revision=self.service.revision,
-            rollout=self.service.rollout.id,
-        )
-
-
-class Overtaken(Conflict):
-    """Only the leader has written meanwhile, nothing of what users decide: to be tried again."""
+from orca.model.service import RolloutPhase, Service
 
 
 class Mover:
-    """Makes and commits moves."""
+    """Makes moves and has them committed."""
 
     def __init__(
         self,
         office: Office,
-        records: Records,
+        committer: MoveCommitter,
         *,
         clock: Callable[[], float],
         chance: random.Random,
     ) -> None:
         self._office = office
-        self._records = records
+        self._committer = committer
         self._clock = clock
         self._chance = chance
 
-    # --- verbs ---
+    # --- verbs on one service ---
 
     async def scale(self, name: str, replicas: int, by: Principal) -> schema.Accepted:
         """Another number of replicas of what runs now."""
-        return await self.again(lambda: self._scale(name, replicas, by))
 
-    async def _scale(self, name: str, replicas: int, by: Principal) -> schema.Accepted:
-        edition, service = self._find(name)
-        if service.stopped:
-            raise UserError(f"{service.id} is stopped", hint=f"start it first: orca start {name}")
-        if service.replicas == replicas:
-            return schema.Accepted(
-                service=str(service.id), action="unchanged", revision=service.revision
-            )
-        _refuse_twins(edition, service, replicas)
-        after = changes.scaled_to(service, replicas, self.origin(by))
-        return await self._one(after, service, edition, kind="scale", by=by)
+        def scaled(edition: Edition, service: Service) -> Service | None:
+            if service.stopped:
+                hint = f"start it first: orca start {name}"
+                raise UserError(f"{service.id} is stopped", hint=hint)
+            if service.replicas == replicas:
+                return None
+            _refuse_twins(edition, service, replicas)
+            return changes.scaled_to(service, replicas, self.origin(by))
+
+        return await self._one(name, scaled, kind="scale", by=by)
 
     async def restart(self, name: str, by: Principal) -> schema.Accepted:
         """A rollout to the revision that runs now."""
-        return await self.again(lambda: self._restart(name, by))
 
-    async def _restart(self, name: str, by: Principal) -> schema.Accepted:
-        edition, service = self._find(name)
-        aim = changes.settled(service)
-        after = changes.retargeted(service, aim.revision, self.origin(by))
-        after = replace(after, stopped=False)
-        return await self._one(after, service, edition, kind="restart", by=by)
+        def restarted(_: Edition, service: Service) -> Service:
+            aim = changes.settled(service)
+            after = changes.retargeted(service, aim.revision, self.origin(by))
+            return replace(after, stopped=False)
+
+        return await self._one(name, restarted, kind="restart", by=by)
 
     async def rollback(self, name: str, to: int, by: Principal) -> schema.Accepted:
         """A rollout to an earlier revision."""
-        return await self.again(lambda: self._rollback(name, to, by))
 
-    async def _rollback(self, name: str, to: int, by: Principal) -> schema.Accepted:
-        edition, service = self._find(name)
-        number = _rollback_target(edition, service, to)
-        unfinished = service.rollout.phase is not RolloutPhase.COMPLETE
-        if unfinished and number == service.stable and not service.stopped:
-            after = changes.abandoned(service, self.origin(by))
-        else:
-            after = changes.retargeted(service, number, self.origin(by))
-        after = replace(after, stopped=False)
-        return await self._one(after, service, edition, kind="rollback", by=by)
+        def rolled_back(edition: Edition, service: Service) -> Service:
+            number = _rollback_target(edition, service, to)
+            unfinished = service.rollout.phase is not RolloutPhase.COMPLETE
+            if unfinished and number == service.stable and not service.stopped:
+                after = changes.abandoned(service, self.origin(by))
+            else:
+                after = changes.retargeted(service, number, self.origin(by))
+            return replace(after, stopped=False)
+
+        return await self._one(name, rolled_back, kind="rollback", by=by)
+
+    # --- verbs on many ---
 
     async def stop(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
         """Stop services; an empty selection is all of them."""
-        return await self.again(lambda: self._stop(names, by))
 
-    async def _stop(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
-        edition = self._office.edition()
-        chosen = [s for s in _select(edition, names) if not s.removed]
-        moves = [self._stopped(s, by, kind="stop") for s in chosen if not s.stopped]
-        return await self._many(moves, edition, idle=[s for s in chosen if s.stopped])
+        def stopped(service: Service) -> Move | None:
+            return None if service.stopped else self._stopped(service, by, kind="stop")
+
+        return await self._many(self._present(names), stopped)
 
     async def start(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
         """Start stopped services."""
-        return await self.again(lambda: self._start(names, by))
 
-    async def _start(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
-        edition = self._office.edition()
-        chosen = [s for s in _select(edition, names) if not s.removed]
-        moves = [self._started(s, by) for s in chosen if s.stopped]
-        return await self._many(moves, edition, idle=[s for s in chosen if not s.stopped])
+        def started(service: Service) -> Move | None:
+            return self._started(service, by) if service.stopped else None
+
+        return await self._many(self._present(names), started)
 
     async def remove(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
         """Stop services and forget them."""
-        return await self.again(lambda: self._remove(names, by))
-
-    async def _remove(self, names: Sequence[str], by: Principal) -> schema.DeployResponse:
         edition = self._office.edition()
         if not names:
             raise UserError("no service was named")
-        chosen = _select(edition, names)
-        _refuse_needed(edition, {s.id for s in chosen})
-        return await self._many(
-            [self._stopped(s, by, kind="remove") for s in chosen], edition, idle=[]
-        )
+        chosen = [service.id for service in _select(edition, names)]
+        _refuse_needed(edition, set(chosen))
+        return await self._many(chosen, lambda s: self._stopped(s, by, kind="remove"))
 
     async def remove_project(self, project: str, by: Principal) -> schema.DeployResponse:
         """Remove all services of a project."""
@@ -191,113 +144,49 @@ class Mover:
         after = changes.retargeted(service, service.revision, self.origin(by))
         return Move(service=replace(after, stopped=False), before=service, kind="start", by=by.name)
 
+    def _present(self, names: Sequence[str]) -> list[ServiceId]:
+        chosen = _select(self._office.edition(), names)
+        return [service.id for service in chosen if not service.removed]
+
     async def _one(
-        self, after: Service, before: Service, edition: Edition, *, kind: str, by: Principal
+        self,
+        name: str,
+        change: Callable[[Edition, Service], Service | None],
+        *,
+        kind: str,
+        by: Principal,
     ) -> schema.Accepted:
-        move = Move(service=after, before=before, kind=kind, by=by.name)
-        await self.commit([move], edition)
-        return move.accepted()
+        """Change the service of this name; None where it is as wanted already."""
+
+        async def verb(done: Done) -> schema.Accepted:
+            edition, service = self._find(name)
+            after = change(edition, service)
+            if after is None:
+                move = Move(service=service, before=service, kind="unchanged", by=by.name)
+                return move.accepted().model_copy(update={"rollout": ""})
+            move = Move(service=after, before=service, kind=kind, by=by.name)
+            await self._committer.commit([move], edition, done)
+            return move.accepted()
+
+        return await self._committer.until_done(verb)
 
     async def _many(
-        self, moves: list[Move], edition: Edition, *, idle: Iterable[Service]
+        self, ids: Sequence[ServiceId], change: Callable[[Service], Move | None]
     ) -> schema.DeployResponse:
-        await self.commit(moves, edition)
-        return schema.DeployResponse(
-            deployed=tuple(move.accepted() for move in moves),
-            unchanged=tuple(str(service.id) for service in idle),
-        )
+        """Change these services; None for what is as wanted already."""
 
-    # --- committing ---
+        async def verb(done: Done) -> schema.DeployResponse:
+            edition = self._office.edition()
+            services = edition.snapshot.services
+            left = [id for id in ids if id not in {move.service.id for move in done}]
+            moves = {id: change(services[id]) for id in left if id in services}
+            await self._committer.commit([m for m in moves.values() if m], edition, done)
+            return schema.DeployResponse(
+                deployed=tuple(move.accepted() for move in done),
+                unchanged=tuple(str(id) for id, move in moves.items() if move is None),
+            )
 
-    async def again(self, verb: Callable[[], Awaitable[T]]) -> T:
-        """Do what a user wants, once more wherever only the leader was quicker."""
-        for _ in range(RETRIES_MAX):
-            try:
-                return await verb()
-            except Overtaken:
-                continue
-        return await verb()
-
-    async def commit(self, moves: Sequence[Move], edition: Edition) -> Edition:
-        """Write services, revisions and history in one transaction.
-
-        Raises `Conflict`; `Overtaken` where no user has changed any of it.
-        """
-        if not moves:
-            return edition
-        conditions = tuple(self._unchanged(move, edition) for move in moves)
-        writes = tuple(write for move in moves for write in self._writes(move, edition))
-        events = tuple(_event(move) for move in moves)
-        try:
-            return await self._office.write(conditions, writes, events=events)
-        except Conflict as error:
-            if await self._is_overtaken(moves, edition):
-                raise Overtaken(error.message, hint=error.hint) from error
-            raise
-
-    async def _is_overtaken(self, moves: Sequence[Move], edition: Edition) -> bool:
-        """Whether the newer edition differs in nothing that users decide."""
-        ids = [move.service.id for move in moves]
-        publication = self._office.publication
-        try:
-            async with asyncio.timeout(OVERTAKEN_SECONDS_MAX):
-                while _stored(publication.latest, ids) == _stored(edition, ids):
-                    await publication.next()
-        except TimeoutError:
-            return False
-        return _decided(publication.latest, ids) == _decided(edition, ids)
-
-    def _unchanged(self, move: Move, edition: Edition) -> Condition:
-        key = self._records.service_key(move.service.id)
-        version = edition.versions.get(move.service.id, 0)
-        return ModRevisionIs(key, version) if version else KeyAbsent(key)
-
-    def _writes(self, move: Move, edition: Edition) -> Iterable[Write]:
-        history = edition.deployments.get(move.service.id, ())
-        line = changes.deployment(move.service, move.before, kind=move.kind, by=move.by)
-        sequence = history[-1].sequence + 1 if history else 1
-        version = move.before.version + 1 if move.before else 1
-        yield self._records.put(replace(move.service, version=version))
-        yield self._records.put(StoredDeployment(sequence=sequence, deployment=line))
-        if len(history) >= HISTORY_MAX:
-            yield Delete(self._records.key(history[0]))
-        if move.revision is not None:
-            yield self._records.put(move.revision)
-            if old := _oldest_unneeded(edition, move.service):
-                yield Delete(self._records.key(old))
-
-
-def _stored(edition: Edition, ids: Iterable[ServiceId]) -> list[int]:
-    return [edition.versions.get(id, 0) for id in ids]
-
-
-def _decided(edition: Edition, ids: Iterable[ServiceId]) -> list[int]:
-    services = edition.snapshot.services
-    return [services[id].version if id in services else 0 for id in ids]
-
-
-def _oldest_unneeded(edition: Edition, service: Service) -> Revision | None:
-    revisions = edition.snapshot.revisions
-    own = sorted(
-        (r for (id, _), r in revisions.items() if id == service.id), key=lambda r: r.number
-    )
-    running = {r.revision for r in edition.snapshot.replicas.values() if r.service == service.id}
-    needed = {service.revision, service.stable} | running
-    spare = [r for r in own if r.number not in needed]
-    return spare[0] if len(own) >= HISTORY_MAX and spare else None
-
-
-def _event(move: Move) -> Event:
-    service = move.service
-    return Event(
-        at=service.rollout.started_at,
-        kind=f"service.{move.kind}",
-        message=f"{move.by}: {move.kind} {service.id}, revision {service.revision}, "
-        f"{0 if service.stopped else service.replicas} replicas",
-        service=service.id,
-        rollout=service.rollout.id,
-        trace=service.rollout.trace,
-    )
+        return await self._committer.until_done(verb)
 
 
 def _select(edition: Edition, names: Sequence[str]) -> list[Service]:

@@ -86,7 +86,7 @@ class Office:
             done = await self._store.commit(transaction)
         except Conflict as error:
             raise Conflict(
-                "somebody else changed the same thing at the same time; nothing was written",
+                "somebody else changed the same thing at the same time",
                 hint="look at `orca status`, then try again",
             ) from error
         leading.actor.tell(Written(writes, done.revision, events))

@@ -5,8 +5,8 @@ Both stores use them, so that the one for tests refuses exactly what etcd would 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
 
 from orca import errors
 from orca.store.records import (
@@ -20,6 +20,8 @@ from orca.store.records import (
     Write,
 )
 
+T = TypeVar("T")
+
 OPS_MAX: Final = 126
 """Conditions, and writes, per transaction: etcd's 128 less the fence and the commit's own mark."""
 
@@ -27,19 +29,31 @@ BYTES_MAX: Final = 1024 * 1024
 """Bytes of keys and values per transaction; etcd refuses requests beyond 1.5 MiB in all."""
 
 
+def groups(
+    items: Iterable[T], writes_of: Callable[[T], Sequence[Write]]
+) -> Iterator[tuple[T, ...]]:
+    """Cut the items, in order, into groups whose writes fit into one transaction together.
+
+    One item that is too large is a group of its own, for the store to refuse.
+    """
+    group: list[T] = []
+    ops = used = 0
+    for item in items:
+        writes = writes_of(item)
+        size = sum(map(_size, writes))
+        if group and (ops + len(writes) > OPS_MAX or used + size > BYTES_MAX):
+            yield tuple(group)
+            group, ops, used = [], 0, 0
+        group.append(item)
+        ops += len(writes)
+        used += size
+    if group:
+        yield tuple(group)
+
+
 def split(writes: Iterable[Write]) -> Iterator[tuple[Write, ...]]:
     """Cut the writes, in order, into batches that each fit into one transaction."""
-    batch: list[Write] = []
-    used = 0
-    for write in writes:
-        size = _size(write)
-        if batch and (len(batch) >= OPS_MAX or used + size > BYTES_MAX):
-            yield tuple(batch)
-            batch, used = [], 0
-        batch.append(write)
-        used += size
-    if batch:
-        yield tuple(batch)
+    return groups(writes, lambda write: (write,))
 
 
 def check(transaction: Transaction) -> None:

@@ -11,6 +11,7 @@ import pytest
 from orca.client import schema
 from orca.errors import Conflict, ImageError
 from orca.model.service import RolloutPhase
+from orca.spec.service import ServiceSpec
 from orca.testing import sim_processes, sim_users
 from orca.testing.cluster import USER, Shape, SimCluster
 from orca.testing.fake_docker import Behaviour
@@ -113,6 +114,30 @@ def test_redeploy_of_the_same_changes_nothing() -> None:
         assert await world.status() == before.model_copy(
             update={"instances": (await world.status()).instances}
         )
+
+    play(script)
+
+
+def many(image: str) -> tuple[ServiceSpec, ...]:
+    """More than fit into one transaction."""
+    return tuple(
+        ServiceSpec.model_validate({"name": f"s{n}", "project": "shop", "image": image})
+        for n in range(70)
+    )
+
+
+def test_deploy_of_more_than_fits_into_one_transaction_is_complete() -> None:
+    async def script(world: World) -> None:
+        world.publish("worker:1")
+        request = schema.DeployRequest(services=many("worker:1"))
+        done = await world.cluster.ask(lambda control: control.deploy(request, by=USER))
+        assert [each.service for each in done.deployed] == [f"shop/s{n}" for n in range(70)]
+        again = await world.cluster.ask(lambda control: control.deploy(request, by=USER))
+        assert (len(again.deployed), len(again.unchanged)) == (0, 70)
+        stopped = await world.cluster.ask(lambda control: control.stop((), by=USER))
+        assert len(stopped.deployed) == 70
+        removed = await world.cluster.ask(lambda c: c.remove_project("shop", by=USER))
+        assert len(removed.deployed) == 70
 
     play(script)
 
