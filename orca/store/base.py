@@ -9,8 +9,9 @@ The hard part is what an error means:
 
 - `Conflict`: a condition did not hold; nothing was written. The message names the keys.
 - `Fenced`: the leader key is no longer the caller's; nothing was written and nothing will be.
-- `StoreFull`: lack of space. Refused by the quota, nothing was written and deletes still work. If etcd
-  died of a full disk, the outcome of a `commit` is as unknown as with `StoreUnavailable`.
+- `StoreFull`: lack of space. Refused by the quota, nothing was written; deletes still work, in an etcd
+  before 3.5 only if giving old values back makes room. If etcd died of a full disk, the outcome of a
+  `commit` is as unknown as with `StoreUnavailable`.
 - `StoreUnavailable`: no answer within the deadline. For `commit` the outcome is unknown: it was written
   wholly or not at all, and may still be. Read again before deciding (the loop does so anyway).
 

@@ -338,7 +338,7 @@ class Endpoints:
         """What the error means to the caller; what it says of endpoint and session is noted."""
         translated = translate(error, endpoint.url)
         if isinstance(translated, TokenExpired):
-            self._token = ""
+            self.forget_session()
         elif is_transient(error):
             self.failed(endpoint)
         return translated
@@ -347,6 +347,10 @@ class Endpoints:
         """Send the endpoint to the end of the line, unless somebody did so already."""
         if endpoint is self.first:
             self.line.append(self.line.pop(0))
+
+    def forget_session(self) -> None:
+        """Log in again with the next request."""
+        self._token = ""
 
     async def metadata(self) -> tuple[tuple[str, str], ...]:
         """What goes with every request: the session's token, if a login is configured."""

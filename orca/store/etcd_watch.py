@@ -28,6 +28,8 @@ from orca.store.etcdpb import rpc_pb2
 _CREATE_SECONDS: Final = 3.0
 _PAUSE_SECONDS_MIN: Final = 0.05
 _PAUSE_SECONDS_MAX: Final = 2.0
+_NOT_LOGGED_IN: Final = ("invalid auth token", "permission denied")
+"""Why a watch is cancelled when etcd forgot the session: the stream itself is never refused."""
 
 
 class Reflector:
@@ -92,7 +94,7 @@ class Reflector:
             progress_notify=True,
         )
         await call.write(rpc_pb2.WatchRequest(create_request=create))
-        response = _checked(await call.read())
+        response = self._checked(await call.read())
         # A member that lags says so too; only the cluster's own word means that it went back.
         if response.header.revision < self._seen and (
             (await self._list_now()).revision < self._seen
@@ -104,7 +106,7 @@ class Reflector:
         self, call: grpc.aio.StreamStreamCall[Any, Any]
     ) -> AsyncGenerator[WatchBatch, None]:
         while True:
-            batch = etcd_wire.watch_batch(_checked(await call.read()))
+            batch = etcd_wire.watch_batch(self._checked(await call.read()))
             if batch.puts or batch.deletes:
                 self._seen = batch.revision
             yield batch
@@ -113,12 +115,13 @@ class Reflector:
         await asyncio.sleep(self._pause_seconds * (0.5 + self._jitter()))
         self._pause_seconds = min(self._pause_seconds * 2, _PAUSE_SECONDS_MAX)
 
-
-def _checked(response: Any) -> rpc_pb2.WatchResponse:
-    if not isinstance(response, rpc_pb2.WatchResponse):
-        raise errors.StoreUnavailable("etcd ended a watch.")
-    if response.compact_revision:
-        raise Compacted(f"compacted at revision {response.compact_revision}")
-    if response.canceled:
-        raise errors.StoreUnavailable(f"etcd cancelled a watch: {response.cancel_reason}.")
-    return response
+    def _checked(self, response: Any) -> rpc_pb2.WatchResponse:
+        if not isinstance(response, rpc_pb2.WatchResponse):
+            raise errors.StoreUnavailable("etcd ended a watch.")
+        if response.compact_revision:
+            raise Compacted(f"compacted at revision {response.compact_revision}")
+        if response.canceled:
+            if any(words in response.cancel_reason for words in _NOT_LOGGED_IN):
+                self._endpoints.forget_session()
+            raise errors.StoreUnavailable(f"etcd cancelled a watch: {response.cancel_reason}.")
+        return response
