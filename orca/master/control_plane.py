@@ -76,12 +76,16 @@ class MasterControlPlane:
             reasons.append(edition.problem)
         elif not edition.settled:
             reasons.append("waiting for nodes to report")
+        elif not edition.snapshot.nodes:
+            # Until the first has spoken, an etcd that lost everything looks like a new cluster.
+            reasons.append("no node has connected yet")
         reasons += [
             f"node {n.node.name}: Docker: {n.node.facts.docker_error}"
             for n in edition.snapshot.nodes.values()
             if n.node.facts.docker_error
         ]
-        ready = edition.number > 0 and edition.settled and not edition.problem
+        knows_all = edition.number > 0 and edition.settled and bool(edition.snapshot.nodes)
+        ready = knows_all and not edition.problem
         word = ("ok" if not reasons else "degraded") if ready else "starting"
         return schema.Health(
             status=word,
