@@ -1,7 +1,7 @@
 """A session: messages both ways between two programs, in order, until it breaks.
 
 Programs are written against these protocols. `grpc_client.py` and `grpc_server.py` carry them over
-gRPC, `orca.testing.links` in memory with scriptable loss and delay.
+gRPC, `orca.testing.sim.links` in memory with scriptable loss and delay.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from orca.plan import converge, routes
 from orca.plan.view import ServiceView
 from orca.rpc.messages import Assignments
 from orca.store.base import Fence
-from orca.testing.sim_story import simulate
+from orca.testing.sim.story import simulate
 
 SEEDS = range(1, 21)
 

@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from orca.testing.sim_story import simulate
+from orca.testing.sim.story import simulate
 
 
 def seeds() -> list[int]:

@@ -12,9 +12,9 @@ from orca.client import schema
 from orca.errors import Conflict, ImageError
 from orca.model.service import RolloutPhase
 from orca.spec.service import ServiceSpec
-from orca.testing import sim_processes, sim_users
-from orca.testing.cluster import USER, Shape, SimCluster
 from orca.testing.fake_docker import Behaviour
+from orca.testing.sim import processes, users
+from orca.testing.sim.cluster import USER, Shape, SimCluster
 
 WEB: dict[str, Any] = {"port": 80, "domains": ["web.sim"], "deploy": {"min_ready_secs": 1}}
 
@@ -32,7 +32,7 @@ class World:
     async def deploy(
         self, image: str, *, expect: dict[str, int] | None = None, **keys: Any
     ) -> schema.DeployResponse:
-        spec = sim_users.spec("web", {**WEB, **keys}, image)
+        spec = users.spec("web", {**WEB, **keys}, image)
         request = schema.DeployRequest(services=(spec,), expect=expect or {})
         return await self.cluster.ask(lambda control: control.deploy(request, by=USER))
 
@@ -62,7 +62,7 @@ def play(script: Callable[[World], Awaitable[None]]) -> None:
                 await script(World(cluster))
             cluster.check()
 
-    sim_processes.run(main())
+    processes.run(main())
 
 
 def test_deploy_whose_image_takes_long_is_not_refused_because_a_rollout_goes_on_meanwhile() -> None:

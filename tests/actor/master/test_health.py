@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from orca.client import schema
-from orca.testing import sim_processes
-from orca.testing.cluster import Shape, SimCluster
+from orca.testing.sim import processes
+from orca.testing.sim.cluster import Shape, SimCluster
 
 
 def health(cluster: SimCluster) -> schema.Health:
@@ -30,4 +30,4 @@ def test_master_is_not_ready_before_a_node_has_ever_spoken() -> None:
             await asyncio.sleep(20)
             assert health(cluster).ready, "it is known, and said to be away"
 
-    sim_processes.run(main())
+    processes.run(main())

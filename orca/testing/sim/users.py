@@ -15,8 +15,8 @@ from orca.client import schema
 from orca.errors import OrcaError
 from orca.master.control_plane import MasterControlPlane
 from orca.spec.service import ServiceSpec
-from orca.testing.cluster import USER, SimCluster
 from orca.testing.fake_docker import Behaviour
+from orca.testing.sim.cluster import USER, SimCluster
 
 Question = Callable[[MasterControlPlane], Awaitable[Any]]
 Deed = Callable[[], Coroutine[Any, Any, None]]

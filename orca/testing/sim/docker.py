@@ -12,7 +12,7 @@ from typing import Protocol
 from orca.model.container import PullPolicy
 from orca.node.runtime import ContainerRequest
 from orca.testing.fake_docker import FakeContainer, FakeRuntime
-from orca.testing.sim_processes import call_outside, shielded
+from orca.testing.sim.processes import call_outside, shielded
 
 
 class EngineObserver(Protocol):

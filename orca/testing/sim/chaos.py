@@ -13,9 +13,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from orca.errors import ContainerError, DockerUnavailable
-from orca.testing.cluster import Host, MasterHost, NodeHost, ProxyHost, SimCluster
 from orca.testing.fake_docker import FakeContainer, Fault
-from orca.testing.sim_store import StoreWeather
+from orca.testing.sim.cluster import Host, MasterHost, NodeHost, ProxyHost, SimCluster
+from orca.testing.sim.store import StoreWeather
 
 Trouble = Callable[[], Coroutine[Any, Any, None]]
 

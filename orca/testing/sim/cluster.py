@@ -40,11 +40,11 @@ from orca.store.election import Election, Holder
 from orca.store.keys import Keys
 from orca.testing.fake_docker import BOOT_SECONDS, FakeProber
 from orca.testing.fake_envoy import FakeEnvoy
-from orca.testing.links import Network, SimDialer
-from orca.testing.sim_docker import SimEngine
-from orca.testing.sim_monitor import Monitor
-from orca.testing.sim_processes import Process, SimLoop
-from orca.testing.sim_store import SimServer, SimStore
+from orca.testing.sim.docker import SimEngine
+from orca.testing.sim.links import Network, SimDialer
+from orca.testing.sim.monitor import Monitor
+from orca.testing.sim.processes import Process, SimLoop
+from orca.testing.sim.store import SimServer, SimStore
 
 T = TypeVar("T")
 

@@ -18,10 +18,10 @@ from orca.node.runtime import ContainerRequest
 from orca.store.base import Delete, DeletePrefix, KeyValue, Put, Transaction, Write
 from orca.store.election import HOLDER
 from orca.store.keys import Keys
-from orca.testing import invariants
 from orca.testing.fake_docker import BOOT_SECONDS, FakeContainer
-from orca.testing.invariants import NEVER, ContainerFact, Facts
-from orca.testing.sim_docker import SimEngine, well_from, well_until
+from orca.testing.sim import invariants
+from orca.testing.sim.docker import SimEngine, well_from, well_until
+from orca.testing.sim.invariants import NEVER, ContainerFact, Facts
 
 CALM_SECONDS = 25.0
 """After the last disturbance everybody has found everybody again."""

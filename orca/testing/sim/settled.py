@@ -13,8 +13,8 @@ from orca.model.replica import Desired, Replica
 from orca.model.route import RouteTable
 from orca.model.service import Revision, RolloutPhase, Service
 from orca.node import naming
-from orca.testing import sim_users
-from orca.testing.invariants import ContainerFact, Facts, serving
+from orca.testing.sim import users
+from orca.testing.sim.invariants import ContainerFact, Facts, serving
 
 
 def unsettled(
@@ -48,7 +48,7 @@ def wanted(service: Service) -> int:
 
 def kind(revision: Revision) -> str:
     """How the image of a revision behaves; whom nobody asks need not answer."""
-    found = sim_users.kind_of(revision.spec.container.image)
+    found = users.kind_of(revision.spec.container.image)
     return "good" if found == "deaf" and not revision.spec.container.port else found
 
 
@@ -62,7 +62,7 @@ def _service(facts: Facts, service: Service) -> Iterator[str]:
         return
     revision = facts.revisions[id, service.revision]
     trusted = phase is RolloutPhase.COMPLETE and (id, service.generation) not in facts.hearsay
-    if trusted and wanted(service) and kind(revision) in sim_users.BROKEN:
+    if trusted and wanted(service) and kind(revision) in users.BROKEN:
         yield f"{id} completed a rollout to {revision.spec.container.image}"
     yield from _replicas(facts, service)
 
@@ -77,7 +77,7 @@ def _waits(facts: Facts, service: Service) -> bool:
 def _replicas(facts: Facts, service: Service) -> Iterator[str]:
     revision, generation = target(facts, service)
     own = [r for r in facts.replicas.values() if r.service == service.id]
-    if not service.stable_generation and kind(revision) not in sim_users.WORKING:
+    if not service.stable_generation and kind(revision) not in users.WORKING:
         # Nothing to go back to: what was ready before goes on serving beside what will never be.
         own = [r for r in own if r.generation == generation or not facts.is_ready(r.id)]
     slots = sorted(replica.slot for replica in own)
@@ -88,7 +88,7 @@ def _replicas(facts: Facts, service: Service) -> Iterator[str]:
             yield f"{replica.id} of {service.id} is still to {replica.desired}"
         if replica.generation != generation:
             yield f"{replica.id} of {service.id} is of generation {replica.generation}"
-        if kind(revision) in sim_users.WORKING:
+        if kind(revision) in users.WORKING:
             yield from _runs(facts, replica)
 
 
@@ -140,7 +140,7 @@ def _is_steady(facts: Facts, service: Service) -> bool:
     """Whether what it runs stays as it is, by itself."""
     if service.rollout.phase is RolloutPhase.PROGRESSING:
         return False
-    return not wanted(service) or kind(target(facts, service)[0]) in sim_users.WORKING
+    return not wanted(service) or kind(target(facts, service)[0]) in users.WORKING
 
 
 # --- status -----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from orca.testing.sim_monitor import Monitor
+from orca.testing.sim.monitor import Monitor
 
 
 class _Watcher(logging.Handler):

@@ -21,7 +21,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from orca.errors import OrcaError, Unavailable
 from orca.rpc import convert, messages
 from orca.rpc.session import Acceptor, ChunkStream, NodeSide, ProxySide
-from orca.testing.sim_processes import Process, call_outside
+from orca.testing.sim.processes import Process, call_outside
 
 Out = TypeVar("Out")
 In = TypeVar("In")

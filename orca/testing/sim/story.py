@@ -17,11 +17,11 @@ from typing import Any
 from orca.client.schema import StatusResponse
 from orca.errors import OrcaError
 from orca.master.control_plane import MasterControlPlane
-from orca.testing import sim_logs, sim_processes, sim_settled
-from orca.testing.chaos import Chaos
-from orca.testing.cluster import Shape, SimCluster
-from orca.testing.sim_monitor import Violation
-from orca.testing.sim_users import Users
+from orca.testing.sim import logs, processes, settled
+from orca.testing.sim.chaos import Chaos
+from orca.testing.sim.cluster import Shape, SimCluster
+from orca.testing.sim.monitor import Violation
+from orca.testing.sim.users import Users
 
 SETTLE_SECONDS_MAX = 300.0
 """Bound of everything that may still be going on: a hanging call, a backoff, a progress deadline."""
@@ -60,7 +60,7 @@ class Outcome:
 
 def simulate(seed: int, script: Script | None = None) -> Outcome:
     """Play the story of a seed; the same seed plays the same story."""
-    return sim_processes.run(_play(seed, script or Script()))
+    return processes.run(_play(seed, script or Script()))
 
 
 async def _play(seed: int, script: Script) -> Outcome:
@@ -70,7 +70,7 @@ async def _play(seed: int, script: Script) -> Outcome:
     async with SimCluster(seed, shape) as cluster:
         outcome.trace = cluster.monitor.trace
         cluster.monitor.note(f"seed {seed}: {shape}")
-        with sim_logs.watched(cluster.monitor), _blamed(outcome):
+        with logs.watched(cluster.monitor), _blamed(outcome):
             await _with_watch(cluster, _tell(cluster, script, chance))
         outcome.seconds = asyncio.get_running_loop().time()
     return outcome
@@ -155,7 +155,7 @@ async def _what_is_left(cluster: SimCluster, *, everything_works: bool) -> list[
         return [f"no status: {error.message}"]
     facts = cluster.monitor.facts()
     tables = {proxy.name: proxy.envoy.in_force for proxy in cluster.proxies}
-    left = list(sim_settled.unsettled(facts, tables, status))
+    left = list(settled.unsettled(facts, tables, status))
     if everything_works:
         left += [
             f"{s.name} is {s.status}: {s.reason}" for s in status.services if s.status != "running"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from orca.errors import StoreUnavailable
 from orca.store.base import Committed, Transaction, Write
 from orca.store.memory import MemoryServer, MemoryStore
-from orca.testing.sim_processes import call_outside, shielded
+from orca.testing.sim.processes import call_outside, shielded
 
 PATIENCE_SECONDS = 5.0
 
