@@ -1,149 +1,93 @@
-"""`Pulse`: asks the probes of the run that is going on, each on its own timer.
+"""The pulse of a run: when its probes are asked, and what its answers bring about. Pure.
 
-It joins the pure `probe_state` with the actor's timers and the prober. What follows from the answers is
-the replica's to decide.
+What an answer means is `probe_state.py`'s; that a run has to be ended is `decide.py`'s to see.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from orca.actors.actor import Context
-from orca.model.container import ContainerSpec, Probe, ProbeKind
-from orca.node.probe_state import SETTLE_SECONDS, Gauge, Health
-from orca.node.probes import Prober
-from orca.node.replica_messages import Answer, Due, ReplicaMessage
+from orca.node.probe_state import SETTLE_SECONDS
+from orca.node.run import Run
 from orca.node.runtime import Container
+from orca.node.situation import Situation
+from orca.node.tasks import Pause, ReadLines, Slot
 
 AWAY_PACE_SECONDS = 1.0
 """Probes go on at least this often while Docker does not answer: they are all that is known."""
+LISTEN_SECONDS = 1.0
+"""After this long the output of a run that is not ready is read."""
 
-_NAMES = ("startup", "readiness", "liveness")
+_SLOTS = (Slot.STARTUP, Slot.READINESS, Slot.LIVENESS, Slot.SETTLING, Slot.LISTENING)
 
 
-class Pulse:
-    """The probes of one run at a time."""
+def begin(
+    situation: Situation, container: Container, *, now: float, ready: bool = False
+) -> Situation:
+    """A container was seen to run; `ready` says that it was known to be."""
+    age = max(0.0, now - container.started_at)
+    run = Run.begin(container, situation.spec, age_seconds=age, ready=ready)
+    situation = _schedule(end(situation), run)
+    if run.health.settled:
+        return situation
+    return situation.doing(Slot.SETTLING, Pause(SETTLE_SECONDS - age))
 
-    def __init__(self, context: Context[ReplicaMessage], prober: Prober) -> None:
-        self._context = context
-        self._prober = prober
-        self._health: Health | None = None
-        self._container: Container | None = None
-        self._port = 0
-        self._attempt = 0
-        self._away = False
 
-    @property
-    def beats(self) -> bool:
-        """Whether a run is going on."""
-        return self._health is not None
+def end(situation: Situation) -> Situation:
+    """No run goes on any more: ask nothing."""
+    return replace(situation.without(*_SLOTS), run=None)
 
-    def begin(
-        self,
-        container: Container,
-        spec: ContainerSpec,
-        *,
-        age_seconds: float,
-        attempt: int,
-        ready: bool,
-    ) -> None:
-        """A container runs, since `age_seconds`; `ready` says that it was known to be."""
-        self._container, self._port, self._attempt = container, spec.port, attempt
-        self._health = Health.begin(spec, age_seconds=age_seconds, ready=ready)
-        self._schedule()
-        if not self._health.settled:
-            self._after(SETTLE_SECONDS - age_seconds, "settled")
 
-    def end(self) -> None:
-        """The run is over: ask no more."""
-        self._health = None
-        for name in _NAMES:
-            self._context.cancel(f"probe:{name}")
-            self._context.cancel(f"ask:{name}")
-        self._context.cancel("settled")
+def hurry(situation: Situation) -> Situation:
+    """Docker has left: ask at once, the network is the only witness now."""
+    if situation.run is None or Slot.READINESS not in situation.run.health.due:
+        return situation
+    return situation.doing(Slot.READINESS, Pause(0.0))
 
-    @property
-    def ready(self) -> bool:
-        """Whether it may get requests. While Docker is away only what the network shows counts."""
-        if self._health is None:
-            return False
-        readiness = self._health.readiness
-        by_network = readiness is not None and readiness.probe.kind is not ProbeKind.EXEC
-        return self._health.ready and (by_network or not self._away)
 
-    @property
-    def reason(self) -> str:
-        """Why it is not ready; empty when it is."""
-        return self._health.reason if self._health is not None else ""
+def due(situation: Situation, slot: Slot) -> Situation:
+    """A pause has passed."""
+    if situation.run is None or slot not in _SLOTS:
+        return situation
+    match slot:
+        case Slot.SETTLING:
+            return replace(situation, run=situation.run.settled())
+        case Slot.LISTENING:
+            return _listen(situation, situation.run)
+        case _:
+            return situation.doing(slot, situation.run.question(slot))
 
-    @property
-    def fatal(self) -> str:
-        """Why the run has to be ended; empty while it need not."""
-        return self._health.fatal if self._health is not None else ""
 
-    @property
-    def tells_at_once(self) -> bool:
-        """Whether no answer has to be waited for to know if it is ready."""
-        return self._health is None or self._health.readiness is None
+def answered(situation: Situation, slot: Slot, reason: str | None) -> Situation:
+    """A probe was asked and said `reason`: empty is a success, None is that nothing was learned."""
+    if situation.run is None:
+        return situation
+    situation = _schedule(situation, situation.run.observe(slot, reason))
+    if situation.ready or Slot.LISTENING in situation.tasks:
+        return situation
+    return situation.doing(Slot.LISTENING, Pause(LISTEN_SECONDS))
 
-    def docker_left(self) -> None:
-        """Ask at once: the network is the only witness left."""
-        self._away = True
-        if self._health is not None and "readiness" in self._health.due:
-            self._after(0.0, "probe:readiness")
 
-    def docker_returned(self) -> None:
-        """Back to the usual pace."""
-        self._away = False
+def heard(situation: Situation, lines: tuple[str, ...]) -> Situation:
+    """The output of the run was read: while it is not ready, it may be saying why."""
+    if not lines or situation.run is None or situation.ready:
+        return situation
+    return situation.saying(last_lines=lines)
 
-    def due(self, what: str) -> None:
-        """A timer fired."""
-        if self._health is None:
-            return
-        if what == "settled":
-            self._health = replace(self._health, settled=True)
-        else:
-            self._ask(what.removeprefix("probe:"))
 
-    def answered(self, answer: Answer) -> None:
-        """Take note of an answer, and set the next timers unless it was the last."""
-        if self._health is None:
-            return
-        if answer.error is None:
-            ok = not answer.reason
-            self._health = self._health.observe(answer.name, ok=ok, reason=answer.reason)
-        self._schedule()
+def _listen(situation: Situation, run: Run) -> Situation:
+    if situation.ready:
+        return situation
+    lines = ReadLines(run.container, since=situation.past.last_end)
+    return situation.doing(Slot.LISTENING, lines)
 
-    def _schedule(self) -> None:
-        if self._health is None:
-            return
-        for name in self._health.due:
-            gauge = self._gauge(name)
-            waiting = self._context.busy(f"probe:{name}") or self._context.busy(f"ask:{name}")
-            if gauge is not None and not waiting:
-                pace = gauge.pace_seconds
-                self._after(min(pace, AWAY_PACE_SECONDS) if self._away else pace, f"probe:{name}")
 
-    def _gauge(self, name: str) -> Gauge | None:
-        gauge: Gauge | None = getattr(self._health, name)
-        return gauge
-
-    def _ask(self, name: str) -> None:
-        gauge = self._gauge(name)
-        if gauge is None or self._container is None:
-            return
-        attempt = self._attempt
-        self._context.start(
-            self._question(gauge.probe, self._container),
-            key=f"ask:{name}",
-            done=lambda reason: Answer(name, attempt, reason=reason),
-            failed=lambda error: Answer(name, attempt, error=error),
-        )
-
-    async def _question(self, probe: Probe, container: Container) -> str:
-        return await self._prober.ask(
-            probe, container=container.id, address=container.address, port=self._port
-        )
-
-    def _after(self, seconds: float, what: str) -> None:
-        self._context.after(seconds, Due(what, self._attempt), key=what)
+def _schedule(situation: Situation, run: Run) -> Situation:
+    """With the run as it is now, and a time for each of its questions."""
+    situation = replace(situation, run=run)
+    for slot, gauge in run.due():
+        if slot not in situation.tasks:
+            pace = gauge.pace_seconds
+            pause = Pause(min(pace, AWAY_PACE_SECONDS) if situation.away else pace)
+            situation = situation.doing(slot, pause)
+    return situation

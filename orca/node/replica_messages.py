@@ -9,6 +9,7 @@ from orca import errors
 from orca.model.ids import ReplicaId
 from orca.model.replica import ReplicaStatus
 from orca.node.runtime import ContainerEvent
+from orca.node.tasks import Task
 from orca.rpc.messages import Assignment
 
 # --- what it is told ----------------------------------------------------------------------------
@@ -48,42 +49,22 @@ class DockerBack:
 
 
 @dataclass(frozen=True, slots=True)
-class StepDone:
-    """A step ended well."""
+class TaskDone:
+    """A task of its own ended well."""
 
-    step: str
-    outcome: Any
+    task: Task
+    outcome: Any = None
 
 
 @dataclass(frozen=True, slots=True)
-class StepFailed:
-    """A step ended with an error."""
+class TaskFailed:
+    """A task of its own ended with an error."""
 
-    step: str
+    task: Task
     error: errors.OrcaError
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """It is time for something: `probe:<name>`, `retry`, `settled`, `name`, `listen`."""
-
-    what: str
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A probe was answered; `error` when nothing was learned."""
-
-    name: str
-    attempt: int
-    reason: str = ""
-    error: errors.OrcaError | None = None
-
-
-ReplicaMessage = (
-    Want | Dismiss | Look | DockerAway | DockerBack | StepDone | StepFailed | Due | Answer
-)
+ReplicaMessage = Want | Dismiss | Look | DockerAway | DockerBack | TaskDone | TaskFailed
 
 # --- what it tells ------------------------------------------------------------------------------
 

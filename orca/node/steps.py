@@ -1,6 +1,6 @@
-"""The steps of a replica's life that touch the engine. Each is one coroutine with one outcome.
+"""What a replica does that touches the engine (`tasks.py`). Each is one coroutine with one outcome.
 
-Deciding which step comes next is the replica's. Every step can be repeated: what an earlier, interrupted
+Deciding which comes next is `decide.py`'s. Every step can be repeated: what an earlier, interrupted
 try left behind is found by label and used or removed. All have a bound: an engine that accepts a call and
 never answers must not hold a replica for ever.
 """
@@ -8,8 +8,9 @@ never answers must not hold a replica for ever.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any, assert_never
 
 from orca import errors
 from orca.model.container import PullPolicy, VolumeMount
@@ -19,6 +20,20 @@ from orca.node import archive, naming
 from orca.node.host import Host
 from orca.node.record import ReplicaRecord
 from orca.node.runtime import LOG_LAG_SECONDS, Container, ContainerRequest, LogQuery
+from orca.node.tasks import (
+    Ask,
+    Find,
+    Halt,
+    Inspect,
+    Interrupt,
+    Make,
+    Pull,
+    ReadLines,
+    Seen,
+    SettleName,
+    Start,
+    Work,
+)
 from orca.rpc.messages import Assignment, ResolveImage
 from orca.telemetry import traces
 
@@ -53,6 +68,33 @@ def _traced(name: str, trace: str, **attributes: str) -> Iterator[None]:
         yield
 
 
+def take(host: Host, work: Work) -> Coroutine[Any, Any, Any]:
+    """The coroutine that does what `work` says."""
+    match work:
+        case Find():
+            return survey(host, work.replica)
+        case Inspect():
+            return survey(host, work.replica, container=work.container)
+        case Pull():
+            return pull(host, work.assignment, trace=work.trace)
+        case Make():
+            return make(host, work.assignment, work.image, trace=work.trace)
+        case Start():
+            return begin(host, work)
+        case Interrupt():
+            return interrupt(host, work.container, grace_seconds=work.grace_seconds)
+        case Halt():
+            return halt(host, work.record)
+        case ReadLines():
+            return last_lines(host, work.container, since=work.since)
+        case SettleName():
+            return settle_name(host, work.replica, work.container)
+        case Ask():
+            return ask(host, work)
+        case _:
+            assert_never(work)
+
+
 async def resolve(host: Host, command: ResolveImage) -> str:
     """The id of the image that a reference means now; pulled where the policy says so."""
     with _traced("resolve image", command.trace, node=host.node, image=command.image):
@@ -74,6 +116,12 @@ async def look(host: Host, container: str) -> Container | None:
     """Inspect a container that is known."""
     async with _bounded(LOOK_SECONDS, "look at a container"):
         return await host.runtime.inspect(container)
+
+
+async def survey(host: Host, replica: ReplicaId, *, container: str = "") -> Seen:
+    """What there is of a replica on the host; looks for its container when none is named."""
+    found = await (look(host, container) if container else find(host, replica))
+    return Seen(found, secret_files=host.secrets.exist(replica))
 
 
 async def pull(host: Host, assignment: Assignment, *, trace: str = "") -> str:
@@ -145,22 +193,15 @@ def _request(
     )
 
 
-async def begin(
-    host: Host,
-    record: ReplicaRecord,
-    container: str,
-    *,
-    secret_files: Mapping[str, str],
-    again: bool,
-    trace: str = "",
-) -> Container:
-    """Start it and look at it; `again` after a start that failed. Raises `NotFound` when it vanished."""
-    if secret_files:
+async def begin(host: Host, start: Start) -> Container:
+    """Start a container and look at it. Raises `NotFound` when it vanished."""
+    record, container = start.record, start.container
+    if start.secret_files:
         # A reboot of the host took them away.
-        host.secrets.write(record.replica.id, secret_files)
-    with _traced("start container", trace, node=host.node, replica=record.replica.id):
+        host.secrets.write(record.replica.id, start.secret_files)
+    with _traced("start container", start.trace, node=host.node, replica=record.replica.id):
         async with _bounded(START_SECONDS, "start the container"):
-            if again:
+            if start.again:
                 await _mend_network(host, record)
             await host.runtime.start(container)
             found = await host.runtime.inspect(container)
@@ -181,6 +222,14 @@ async def interrupt(host: Host, container: str, *, grace_seconds: float) -> Cont
     async with _bounded(grace_seconds + STOP_MARGIN_SECONDS, "stop the container"):
         await host.runtime.stop(container, grace_seconds=grace_seconds)
         return await host.runtime.inspect(container)
+
+
+async def ask(host: Host, question: Ask) -> str:
+    """Ask a probe; returns why it failed, or nothing."""
+    container = question.container
+    return await host.prober.ask(
+        question.probe, container=container.id, address=container.address, port=question.port
+    )
 
 
 async def last_lines(host: Host, container: Container, *, since: float) -> tuple[str, ...]:

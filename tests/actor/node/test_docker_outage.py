@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from node_world import World, play
+from node_world import World, assignment, play
 
+from orca.errors import DockerUnavailable
 from orca.model.container import Probe, ProbeKind
 from orca.model.replica import ReplicaState
-from orca.testing.fake_docker import Behaviour
+from orca.testing.fake_docker import Behaviour, Fault
 
 
 def test_outage_with_live_restore_touches_nothing_and_keeps_serving() -> None:
@@ -160,3 +161,42 @@ def test_crash_after_an_outage_is_a_crash_again() -> None:
         await world.until(lambda: world.master.status().restarts == 1)
 
     play(script, live_restore=True)
+
+
+def test_outage_hides_no_reason_of_a_replica_that_has_failed() -> None:
+    async def script(world: World) -> None:
+        world.docker.add_image("bad", Behaviour(crash_after=0.1, exit_code=9))
+        await world.deploy("bad", max_restarts=0)
+        await world.until(lambda: world.master.status().state is ReplicaState.FAILED)
+        world.docker.kill_daemon()
+        await asyncio.sleep(5)
+        world.docker.start_daemon()
+        await asyncio.sleep(5)
+        assert world.master.status().reason.startswith("exited with code 9")
+
+    play(script)
+
+
+def test_name_that_was_lost_with_the_daemon_is_settled_afterwards() -> None:
+    async def script(world: World) -> None:
+        await world.deploy()
+        await world.until(lambda: world.master.status().ready)
+        world.docker.fault("rename", Fault(error=DockerUnavailable("the connection broke")))
+        await world.master.want(assignment(settled_name=True))
+        await world.until(lambda: world.master.status().container_name == "orca-web")
+
+    play(script)
+
+
+def test_image_is_pulled_after_an_outage_without_blaming_it() -> None:
+    async def script(world: World) -> None:
+        world.docker.publish("registry/web:1", pull_seconds=100)
+        world.docker.kill_daemon()
+        await asyncio.sleep(1)
+        await world.deploy("registry/web:1")
+        await world.until(lambda: "Docker does not answer" in world.master.status().reason)
+        world.docker.start_daemon()
+        await world.until(lambda: world.master.status().state is ReplicaState.PULLING)
+        assert world.master.status().reason == ""
+
+    play(script)

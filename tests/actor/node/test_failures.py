@@ -51,6 +51,19 @@ def test_crash_loop_backs_off_and_keeps_saying_why() -> None:
     play(script)
 
 
+def test_crash_before_anybody_saw_it_run_backs_off_as_well() -> None:
+    async def script(world: World) -> None:
+        world.docker.add_image("bad", Behaviour(crash_after=0.0001))
+        await world.deploy("bad")
+        await asyncio.sleep(60)
+        # 0, 1, 2, 4, 8, 16 and then 32 seconds of waiting.
+        assert world.container().starts == 7
+        assert world.master.status().restarts == 7
+        assert "exited with code 1" in world.master.status().reason
+
+    play(script)
+
+
 def test_replica_that_is_never_ready_shows_what_it_writes() -> None:
     async def script(world: World) -> None:
         world.docker.add_image("mute", Behaviour(lines=("waiting for a lock",), never_ready=True))
@@ -219,6 +232,20 @@ def test_failed_removal_is_repeated_until_it_works() -> None:
         await world.master.stop(replica)
         await world.until(lambda: world.master.gone == [replica])
         assert world.docker.containers == {}
+
+    play(script)
+
+
+def test_failed_removal_says_why() -> None:
+    async def script(world: World) -> None:
+        replica = await world.deploy()
+        await world.until(lambda: world.master.status().ready)
+        world.docker.fault("remove", Fault(error=ContainerError("the device is busy")), times=4)
+        await world.master.stop(replica)
+        await world.until(lambda: world.master.status().reason == "the device is busy")
+        assert world.master.status().state is ReplicaState.STOPPING
+        assert world.master.status().next_restart_at == 0.0
+        await world.until(lambda: world.master.gone == [replica])
 
     play(script)
 
