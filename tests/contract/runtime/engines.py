@@ -31,7 +31,8 @@ _SCRIPTS = {
     ),
     CRASHER: (_SH, "-c", "echo dying; exit 3"),
     STUBBORN: (_SH, "-c", "trap '' TERM; while true; do sleep 0.1; done"),
-    HUNGRY: (_SH, "-c", "exec dd if=/dev/zero of=/dev/null bs=64M"),
+    # Docker misses the cause of a death that comes before it watches.
+    HUNGRY: (_SH, "-c", "sleep 0.5; exec dd if=/dev/zero of=/dev/null bs=64M"),
     WEB: HTTPD,
 }
 _BEHAVIOURS = {
