@@ -434,7 +434,7 @@ def test_a_service_that_may_not_be_restarted_fails_for_good(server: Host, projec
 
 
 def test_what_ran_out_of_memory_says_so(server: Host, project: str) -> None:
-    hungry = '["/bin/sh", "-c", "exec dd if=/dev/zero of=/dev/null bs=64M"]'
+    hungry = '["/bin/sh", "-c", "sleep 0.5; exec dd if=/dev/zero of=/dev/null bs=64M"]'
     memory = '[service.resources]\nmemory = "16Mi"\n'
     server.write(project, job(keys=f"command = {hungry}", tables=memory))
 
