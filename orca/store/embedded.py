@@ -35,6 +35,8 @@ _CARE_SECONDS: Final = 10.0
 _BACKOFF_SECONDS_MIN: Final = 0.1
 _BACKOFF_SECONDS_MAX: Final = 10.0
 _PROBE_SECONDS: Final = 1.0
+_FIRST_TRIES: Final = 3
+"""Ports are chosen freely only while no client was told of any."""
 _MEGABYTE: Final = 1024 * 1024
 _GRAVE_LEVELS: Final = frozenset({"error", "dpanic", "panic", "fatal"})
 
@@ -95,6 +97,16 @@ class EmbeddedEtcd:
         Raises StoreFull if the disk is, Conflict if a configured port is taken, UserError if there
         is no etcd to start, StoreUnavailable with its last words if it does not come up.
         """
+        is_first = self._ports is None
+        for _ in range(_FIRST_TRIES - 1 if is_first else 0):
+            try:
+                return await self._start()
+            except errors.Conflict:
+                # A port that was free a moment ago; configured ones are looked at again, and named.
+                self._ports = None
+        return await self._start()
+
+    async def _start(self) -> tuple[str, ...]:
         if self._process.find() is None:
             self._spawn()
         else:

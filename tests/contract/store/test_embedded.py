@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 
 from orca import errors
-from orca.store import etcd_command
+from orca.store import etcd_command, etcd_ports
 from orca.store.base import Put, Transaction
 from orca.store.embedded import EmbeddedEtcd, EmbeddedSettings
 from orca.store.etcd import EtcdStore
@@ -227,6 +227,35 @@ async def test_etcd_that_died_of_a_full_disk_is_store_full_until_there_is_space(
         supervisor.cancel()
         await asyncio.wait({supervisor})
         await etcd.stop()
+
+
+async def test_port_that_is_lost_between_choice_and_start_gives_way_to_another(
+    embedded: EmbeddedEtcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = etcd_ports.choose
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        lost = [replace(choose(embedded.settings, told=None), client=port)]
+        monkeypatch.setattr(
+            etcd_ports,
+            "choose",
+            lambda settings, told: lost.pop() if lost else choose(settings, told=told),
+        )
+        (endpoint,) = await embedded.start()
+    assert lost == []
+    assert not endpoint.endswith(f":{port}")
+    await put(embedded, "/a")
+
+
+async def test_port_held_by_an_outgoing_connection_is_not_free() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as connection,
+    ):
+        port = connection.getsockname()[1]
+        wanted = EmbeddedSettings(directory=Path("/nowhere"), client_port=port)
+        with pytest.raises(errors.Conflict, match=rf"Port {port}.*a connection of another"):
+            etcd_ports.choose(wanted, told=None)
 
 
 async def test_etcd_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
