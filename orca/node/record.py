@@ -15,6 +15,7 @@ import contextlib
 import logging
 import os
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ import msgspec
 from orca import errors
 from orca.model.container import ContainerSpec, Probe, ProbeKind
 from orca.model.ids import Epoch, NodeId, ReplicaId
-from orca.model.replica import Replica, ReplicaState
+from orca.model.replica import Replica, ReplicaState, ReplicaStatus
 from orca.rpc.messages import Assignment
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,16 @@ class ReplicaRecord:
     final: ReplicaState = ReplicaState.ASSIGNED
     """`FAILED` or `STOPPED` once it is so: what was given up is not taken up again."""
     permanent: bool = False
+
+    def as_of(self, status: ReplicaStatus) -> ReplicaRecord:
+        """With what has become of the replica."""
+        return replace(
+            self,
+            attempt=status.attempt,
+            restarts=status.restarts,
+            final=status.state if status.state.is_final else ReplicaState.ASSIGNED,
+            permanent=status.permanent,
+        )
 
 
 def redacted(spec: ContainerSpec) -> ContainerSpec:
@@ -93,6 +104,15 @@ def record_of(assignment: Assignment, known: ReplicaRecord | None = None) -> Rep
         spec_hash=assignment.spec_hash,
         settled_name=assignment.settled_name,
     )
+
+
+@contextlib.contextmanager
+def best_effort() -> Iterator[None]:
+    """For notes that matter less than what they are about: a disk that refuses them is only logged."""
+    try:
+        yield
+    except errors.Failed as error:
+        log.error("%s", error.message)
 
 
 class LocalRecord:

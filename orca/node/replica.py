@@ -16,7 +16,7 @@ from orca.model.replica import ReplicaState, ReplicaStatus
 from orca.node import steps
 from orca.node.decide import decide
 from orca.node.host import Host
-from orca.node.record import ReplicaRecord
+from orca.node.record import ReplicaRecord, best_effort
 from orca.node.replica_messages import (
     Changed,
     Gone,
@@ -94,11 +94,8 @@ class ReplicaActor(Actor[ReplicaMessage]):
         if situation.record == self._written or situation.gone:
             return
         self._written = situation.record
-        try:
+        with best_effort():
             self._host.record.keep(situation.record)
-        except errors.Failed as error:
-            # The replica matters more than the note about it.
-            log.error("%s", error.message)
 
     def _tell(self, situation: Situation) -> None:
         replica, report = situation.replica.id, situation.report

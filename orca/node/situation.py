@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orca.model.container import ContainerSpec
-from orca.model.replica import Desired, Replica, ReplicaState, ReplicaStatus, can_follow
+from orca.model.replica import Desired, Replica, ReplicaStatus, can_follow
 from orca.node.past import Past
 from orca.node.record import ReplicaRecord
 from orca.node.run import Run
@@ -147,13 +147,7 @@ class Situation:
     @property
     def record(self) -> ReplicaRecord:
         """What belongs on the disk."""
-        return replace(
-            self.wish,
-            attempt=self.status.attempt,
-            restarts=self.status.restarts,
-            final=self.status.state if self.final else ReplicaState.ASSIGNED,
-            permanent=self.status.permanent,
-        )
+        return self.wish.as_of(self.status)
 
     # --- what is going on ---
 

@@ -386,3 +386,20 @@ def test_blocked_replica_keeps_the_container_it_has() -> None:
         assert world.master.status().ready
 
     play(script)
+
+
+def test_replica_whose_actor_failed_goes_on_where_it_was() -> None:
+    async def script(world: World) -> None:
+        await world.deploy()
+        await world.until(lambda: world.master.status().ready)
+        world.docker.crash(world.container().id)
+        await world.until(lambda: world.master.status().attempt == 2)
+        await world.until(lambda: world.master.status().ready)
+        seen = len(world.master.history)
+        world.docker.fault("inspect", Fault(error=ValueError("a bug")))  # type: ignore[arg-type]
+        world.docker.crash(world.container().id)
+        await world.until(lambda: world.master.status().attempt == 3)
+        await world.until(lambda: world.master.status().ready)
+        assert all(status.attempt >= 2 for status in world.master.history[seen:])
+
+    play(script)
