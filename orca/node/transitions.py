@@ -241,11 +241,11 @@ def _step_failed(
     if isinstance(error, errors.ImageError) and isinstance(step, Make):
         situation = replace(situation, image="")
     reason = f"{error.message} ({error.hint})" if error.hint else error.message
+    if isinstance(error, errors.Failed) and error.permanent and not isinstance(step, Halt):
+        return endings.give_up(situation, reason, permanent=True)
     past = situation.past.after_failure(of_start=isinstance(step, Start))
+    wait = past.patience_seconds
     situation = replace(situation, past=past).saying(reason=reason)
-    situation = situation.doing(Slot.STEP, Pause(past.patience_seconds))
-    if isinstance(step, Halt):
-        return situation
-    if isinstance(error, errors.Failed) and error.permanent:
-        return endings.give_up(situation.without(Slot.STEP), reason, permanent=True)
-    return situation.saying(next_restart_at=now + past.patience_seconds)
+    if not isinstance(step, Halt):
+        situation = situation.saying(next_restart_at=now + wait)
+    return situation.doing(Slot.STEP, Pause(wait))
