@@ -108,6 +108,7 @@ def _assignment(key: AssignmentKey, snapshot: Snapshot, resolve: Resolver) -> As
         container=container,
         spec_hash=key.spec_hash,
         secret_files=files,
+        min_ready_seconds=revision.spec.update.min_ready_seconds,
         settled_name=key.settled_name,
         blocked=blocked,
         trace=_trace(key.replica, snapshot),

@@ -310,7 +310,6 @@ class MasterActor(Actor[LeaderMessage]):
             revisions=self._mirror.revisions(),
             replicas=self._mirror.replicas(),
             statuses=dict(observed.statuses),
-            ready_since=dict(observed.ready_since),
             nodes=observed.node_views(self._mirror.nodes()),
             drained=observed.all_drained(),
             gone=frozenset(observed.gone),

@@ -42,7 +42,6 @@ class Observed:
 
     since: float
     statuses: dict[ReplicaId, ReplicaStatus] = field(default_factory=dict)
-    ready_since: dict[ReplicaId, float] = field(default_factory=dict)
     gone: set[ReplicaId] = field(default_factory=set)
     drained: dict[ProxyId, frozenset[ReplicaId]] = field(default_factory=dict)
     proxies: dict[ProxyId, ProxyView] = field(default_factory=dict)
@@ -64,7 +63,6 @@ class Observed:
         told = {status.replica for status in statuses}
         for replica in set(assigned) - told:
             self.statuses.pop(replica, None)
-            self.ready_since.pop(replica, None)
         self.report(node, statuses=statuses, gone=(), now=now)
 
     def report(
@@ -78,12 +76,7 @@ class Observed:
         """Changes of some replicas."""
         self.heard(node, now)
         for status in statuses:
-            before = self.statuses.get(status.replica)
             self.statuses[status.replica] = status
-            if not status.ready:
-                self.ready_since.pop(status.replica, None)
-            elif before is None or not before.ready or before.attempt != status.attempt:
-                self.ready_since[status.replica] = now
         self.gone |= set(gone)
 
     def heard(self, node: NodeId, now: float, facts: NodeFacts | None = None) -> None:
@@ -133,5 +126,4 @@ class Observed:
         """Drop what is said of replicas that no longer exist."""
         for id in [id for id in self.statuses if id not in known]:
             del self.statuses[id]
-            self.ready_since.pop(id, None)
         self.gone &= set(known)

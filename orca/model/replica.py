@@ -86,6 +86,8 @@ class ReplicaStatus:
     replica: ReplicaId
     state: ReplicaState
     ready: bool = False
+    available: bool = False
+    """Ready for its rollout's `min_ready_seconds` without a break, and then seen to run by a fresh look."""
     attempt: int = 1
     restarts: int = 0
     """Restarts in place so far."""

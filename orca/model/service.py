@@ -31,7 +31,7 @@ class UpdatePolicy:
     progress_deadline_seconds: float = 300.0
     """A rollout without progress for this long has failed."""
     min_ready_seconds: float = 2.0
-    """A newcomer is trusted once it has been ready this long without a restart."""
+    """A newcomer is available once it has been ready this long without a restart."""
     drain_seconds: float = 30.0
     """Longest wait for in-flight requests before a replica is stopped."""
 

@@ -30,8 +30,6 @@ class Snapshot:
     revisions: Mapping[tuple[ServiceId, RevisionNumber], Revision] = field(default_factory=dict)
     replicas: Mapping[ReplicaId, Replica] = field(default_factory=dict)
     statuses: Mapping[ReplicaId, ReplicaStatus] = field(default_factory=dict)
-    ready_since: Mapping[ReplicaId, float] = field(default_factory=dict)
-    """Unix seconds of the leader's clock at which each ready replica was first reported ready."""
     nodes: Mapping[NodeId, NodeView] = field(default_factory=dict)
     drained: frozenset[ReplicaId] = frozenset()
     """Draining replicas that no proxy has a request in flight to."""

@@ -17,7 +17,7 @@ from orca.node.tasks import Find, Halt, Inspect, Make, Pull, SettleName, Slot, S
 
 def decide(situation: Situation, *, now: float) -> Situation:
     """Begin what is to be done now; the same situation when that is nothing."""
-    return _settle_name(_step(situation, now=now))
+    return _settle_name(pulse.ripen(_step(situation, now=now)))
 
 
 def _step(situation: Situation, *, now: float) -> Situation:

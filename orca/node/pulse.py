@@ -18,7 +18,10 @@ AWAY_PACE_SECONDS = 1.0
 LISTEN_SECONDS = 1.0
 """After this long the output of a run that is not ready is read."""
 
-_SLOTS = (Slot.STARTUP, Slot.READINESS, Slot.LIVENESS, Slot.SETTLING, Slot.LISTENING)
+_SLOTS = (
+    *(Slot.STARTUP, Slot.READINESS, Slot.LIVENESS),
+    *(Slot.SETTLING, Slot.AVAILABILITY, Slot.LISTENING),
+)
 
 
 def begin(
@@ -52,10 +55,25 @@ def due(situation: Situation, slot: Slot) -> Situation:
     match slot:
         case Slot.SETTLING:
             return replace(situation, run=situation.run.settled())
+        case Slot.AVAILABILITY:
+            return replace(situation, doubted=True, run=replace(situation.run, ripe=True))
         case Slot.LISTENING:
             return _listen(situation, situation.run)
         case _:
             return situation.doing(slot, situation.run.question(slot))
+
+
+def ripen(situation: Situation) -> Situation:
+    """Count the time that a run is ready without a break; `min_ready_seconds` come with the assignment."""
+    run, assignment = situation.run, situation.assignment
+    if run is None:
+        return situation
+    if not situation.ready:
+        fresh = replace(run, ripe=False, available=False)
+        return replace(situation, run=fresh).without(Slot.AVAILABILITY)
+    if run.ripe or assignment is None or Slot.AVAILABILITY in situation.tasks:
+        return situation
+    return situation.doing(Slot.AVAILABILITY, Pause(assignment.min_ready_seconds))
 
 
 def answered(situation: Situation, slot: Slot, reason: str | None) -> Situation:

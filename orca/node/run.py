@@ -25,6 +25,10 @@ class Run:
     """Whether a probe that decides on its readiness has been asked."""
     dying: bool = False
     """An event said that it died; no look has shown it yet."""
+    ripe: bool = False
+    """Whether it has been ready long enough: the next look decides whether it is available."""
+    available: bool = False
+    """Whether a look after that still showed this run."""
 
     @classmethod
     def begin(

@@ -123,9 +123,14 @@ class Situation:
         return self.run is not None and self.run.ready(docker_away=bool(self.away))
 
     @property
+    def available(self) -> bool:
+        """Whether another replica may be given up for it."""
+        return self.run is not None and self.run.available and self.ready
+
+    @property
     def report(self) -> ReplicaStatus:
         """What is to be told of it."""
-        return replace(self.status, ready=self.ready, reason=self._reason)
+        return replace(self.status, ready=self.ready, available=self.available, reason=self._reason)
 
     @property
     def _reason(self) -> str:

@@ -29,6 +29,8 @@ class Slot(StrEnum):
     """What a run that is not ready writes."""
     SETTLING = "settling"
     """The time a run without probes has to stay up."""
+    AVAILABILITY = "availability"
+    """The time a ready run has to stay so."""
     STARTUP = "startup"
     READINESS = "readiness"
     LIVENESS = "liveness"

@@ -180,7 +180,8 @@ def _done(situation: Situation, task: Task, outcome: Any, *, now: float) -> Situ
 def _saw(situation: Situation, seen: Seen, *, now: float) -> Situation:
     situation = replace(situation, has_secret_files=seen.secret_files)
     if situation.run is not None and not situation.doubted:
-        situation = replace(situation, run=replace(situation.run, dying=False))
+        run = replace(situation.run, dying=False, available=situation.run.ripe)
+        situation = replace(situation, run=run)
     return _shown(situation, seen.container, now=now)
 
 

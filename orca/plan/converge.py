@@ -2,7 +2,7 @@
 
 Properties, whatever the faults (held by `tests/unit/plan/test_properties.py`):
 
-- start-first: a ready replica is only retired once its slot has a trusted successor;
+- start-first: a ready replica is only retired once its slot has an available successor;
 - stop-first: two replicas of a slot never run at once, and at most `max_unavailable` slots are emptied;
 - no replica is created while a dependency is unmet, nor is an old one stopped to make room for it.
 """
@@ -195,11 +195,11 @@ def _is_lost(work: _Pass, replica: Replica) -> bool:
 
 
 def _start_first(work: _Pass) -> None:
-    view, now = work.view, work.around.now
+    view = work.view
     surge = view.revision.spec.update.max_surge
     slots = range(view.wanted)
     for slot in slots:
-        if any(view.is_trusted(r, now) for r in _current(work, slot)):
+        if any(view.is_available(r) for r in _current(work, slot)):
             for replica in _others(work, slot):
                 work.retire(replica, f"replaced by revision {view.target.revision}")
     in_motion = sum(bool(_current(work, s)) and _is_serving(work, s) for s in slots)
@@ -218,10 +218,10 @@ def _is_empty(work: _Pass, slot: int) -> bool:
 
 
 def _is_serving(work: _Pass, slot: int) -> bool:
-    """Whether an older replica holds the slot until its successor is trusted."""
+    """Whether an older replica holds the slot until its successor is available."""
     current = _current(work, slot)
-    trusted = any(work.view.is_trusted(r, work.around.now) for r in current)
-    return not trusted and any(work.view.is_ready(r) for r in _others(work, slot))
+    replaced = any(work.view.is_available(r) for r in current)
+    return not replaced and any(work.view.is_ready(r) for r in _others(work, slot))
 
 
 def _why_create(work: _Pass, slot: int) -> str:

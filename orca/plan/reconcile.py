@@ -87,9 +87,6 @@ def _moments(view: ServiceView) -> Iterator[float]:
     for replica in view.replicas:
         if replica.desired is Desired.DRAIN:
             yield replica.drain_until
-        since = view.ready_since.get(replica.id)
-        if since is not None and replica.desired is Desired.RUN:
-            yield since + view.revision.spec.update.min_ready_seconds
     if view.service.rollout.phase is RolloutPhase.PROGRESSING and view.wanted:
         yield rollout.deadline(view)
         yield rollout.excuse_due(view)

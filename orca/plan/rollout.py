@@ -1,6 +1,6 @@
 """How a rollout ends: complete, or failed with the reason that a person needs.
 
-The movement itself is `converge.py`'s. Here is only the judgement: all newcomers trusted and the old ones
+The movement itself is `converge.py`'s. Here is only the judgement: all newcomers available and the old ones
 gone is complete; a newcomer that cannot live, a dependency that will not come, or no progress within the
 deadline is failed. A failed rollout changes the service's target back to what was stable, so the same
 convergence that rolled forward rolls back.
@@ -29,13 +29,13 @@ def judge(
     rollout = view.service.rollout
     if rollout.phase is RolloutPhase.COMPLETE or _has_fallen_back(view):
         return None
-    if is_complete(view, now):
+    if is_complete(view):
         return replace(rollout, phase=RolloutPhase.COMPLETE, finished_at=now, reason="")
     if rollout.phase is RolloutPhase.FAILED:
         return None
     if reason := failure(view, waits=waits, broken=broken, blocked=blocked, now=now):
         return replace(rollout, phase=RolloutPhase.FAILED, finished_at=now, reason=reason)
-    ready = trusted_count(view, now)
+    ready = available_count(view)
     if _is_excused(view, waits) and now >= excuse_due(view):
         return replace(rollout, progressed_at=now)
     if ready > rollout.ready_seen:
@@ -47,18 +47,18 @@ def _has_fallen_back(view: ServiceView) -> bool:
     return view.target.generation != view.service.generation
 
 
-def is_complete(view: ServiceView, now: float) -> bool:
-    """Whether every slot has a trusted replica of the target and nothing else is left."""
+def is_complete(view: ServiceView) -> bool:
+    """Whether every slot has an available replica of the target and nothing else is left."""
     if not view.wanted:
         return not view.replicas
     if any(not view.is_current(r) or r.slot >= view.wanted for r in view.replicas):
         return False
-    return trusted_count(view, now) >= view.wanted
+    return available_count(view) >= view.wanted
 
 
-def trusted_count(view: ServiceView, now: float) -> int:
-    """Slots that have a trusted replica of the target."""
-    return len({r.slot for r in newcomers(view) if view.is_trusted(r, now)})
+def available_count(view: ServiceView) -> int:
+    """Slots that have an available replica of the target."""
+    return len({r.slot for r in newcomers(view) if view.is_available(r)})
 
 
 def newcomers(view: ServiceView) -> tuple[Replica, ...]:

@@ -27,7 +27,6 @@ class ServiceView:
     revisions: Mapping[RevisionNumber, Revision]
     replicas: tuple[Replica, ...]
     statuses: Mapping[ReplicaId, ReplicaStatus]
-    ready_since: Mapping[ReplicaId, float]
 
     @property
     def target(self) -> Target:
@@ -61,12 +60,12 @@ class ServiceView:
         status = self.statuses.get(replica.id)
         return status is not None and status.ready and status.state is ReplicaState.RUNNING
 
-    def is_trusted(self, replica: Replica, now: float) -> bool:
-        """Whether it has been ready long enough for another to be stopped in its favour."""
-        since = self.ready_since.get(replica.id)
-        if since is None or not self.is_ready(replica):
-            return False
-        return now - since >= self.revision.spec.update.min_ready_seconds
+    def is_available(self, replica: Replica) -> bool:
+        """Whether it has been ready long enough for another to be stopped in its favour.
+
+        Its node says so, never a clock here: while nothing is heard of a node, nothing becomes available.
+        """
+        return self.is_ready(replica) and self.statuses[replica.id].available
 
     def is_current(self, replica: Replica) -> bool:
         """Whether it belongs to the target."""
@@ -109,7 +108,6 @@ def _view(snapshot: Snapshot, service: Service, replicas: list[Replica]) -> Serv
         },
         replicas=tuple(sorted(replicas, key=lambda r: (r.slot, r.created_at, r.id))),
         statuses=snapshot.statuses,
-        ready_since=snapshot.ready_since,
     )
 
 

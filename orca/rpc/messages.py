@@ -90,6 +90,8 @@ class Assignment:
     spec_hash: str
     secret_files: Mapping[str, str] = field(default_factory=dict)
     """Contents of `/run/secrets/<name>`."""
+    min_ready_seconds: float = 0.0
+    """How long it has to be ready before the node may call it available."""
     settled_name: bool = False
     """Whether the replica may take its slot's name, `orca-<service>[-<slot>]`."""
     blocked: str = ""

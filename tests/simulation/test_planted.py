@@ -29,7 +29,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def trust_at_once(patch: pytest.MonkeyPatch) -> None:
     """An old replica is given up for a newcomer that has shown nothing yet."""
-    patch.setattr(ServiceView, "is_trusted", lambda _self, _replica, _now: True)
+    patch.setattr(ServiceView, "is_available", lambda _self, _replica: True)
 
 
 def route_the_unready(patch: pytest.MonkeyPatch) -> None:

@@ -210,7 +210,7 @@ class Replica(_message.Message):
     def __init__(self, id: _Optional[str] = ..., service: _Optional[_Union[ServiceId, _Mapping]] = ..., revision: _Optional[int] = ..., generation: _Optional[int] = ..., slot: _Optional[int] = ..., node: _Optional[str] = ..., epoch: _Optional[int] = ..., desired: _Optional[str] = ..., created_at: _Optional[float] = ..., drain_until: _Optional[float] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class ReplicaStatus(_message.Message):
-    __slots__ = ("replica", "state", "ready", "attempt", "restarts", "container_id", "container_name", "address", "port", "reason", "exit_code", "oom_killed", "last_lines", "started_at", "changed_at", "next_restart_at", "permanent")
+    __slots__ = ("replica", "state", "ready", "attempt", "restarts", "container_id", "container_name", "address", "port", "reason", "exit_code", "oom_killed", "last_lines", "started_at", "changed_at", "next_restart_at", "permanent", "available")
     REPLICA_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     READY_FIELD_NUMBER: _ClassVar[int]
@@ -228,6 +228,7 @@ class ReplicaStatus(_message.Message):
     CHANGED_AT_FIELD_NUMBER: _ClassVar[int]
     NEXT_RESTART_AT_FIELD_NUMBER: _ClassVar[int]
     PERMANENT_FIELD_NUMBER: _ClassVar[int]
+    AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     replica: str
     state: int
     ready: bool
@@ -245,7 +246,8 @@ class ReplicaStatus(_message.Message):
     changed_at: float
     next_restart_at: float
     permanent: bool
-    def __init__(self, replica: _Optional[str] = ..., state: _Optional[int] = ..., ready: _Optional[bool] = ..., attempt: _Optional[int] = ..., restarts: _Optional[int] = ..., container_id: _Optional[str] = ..., container_name: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., reason: _Optional[str] = ..., exit_code: _Optional[int] = ..., oom_killed: _Optional[bool] = ..., last_lines: _Optional[_Iterable[str]] = ..., started_at: _Optional[float] = ..., changed_at: _Optional[float] = ..., next_restart_at: _Optional[float] = ..., permanent: _Optional[bool] = ...) -> None: ...
+    available: bool
+    def __init__(self, replica: _Optional[str] = ..., state: _Optional[int] = ..., ready: _Optional[bool] = ..., attempt: _Optional[int] = ..., restarts: _Optional[int] = ..., container_id: _Optional[str] = ..., container_name: _Optional[str] = ..., address: _Optional[str] = ..., port: _Optional[int] = ..., reason: _Optional[str] = ..., exit_code: _Optional[int] = ..., oom_killed: _Optional[bool] = ..., last_lines: _Optional[_Iterable[str]] = ..., started_at: _Optional[float] = ..., changed_at: _Optional[float] = ..., next_restart_at: _Optional[float] = ..., permanent: _Optional[bool] = ..., available: _Optional[bool] = ...) -> None: ...
 
 class Endpoint(_message.Message):
     __slots__ = ("replica", "address", "port", "state")

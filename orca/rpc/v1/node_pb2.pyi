@@ -92,7 +92,7 @@ class Welcome(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., cluster: _Optional[str] = ..., heartbeat_seconds: _Optional[float] = ..., lineage: _Optional[str] = ...) -> None: ...
 
 class Assignment(_message.Message):
-    __slots__ = ("replica", "container", "spec_hash", "secret_files", "settled_name", "trace", "blocked")
+    __slots__ = ("replica", "container", "spec_hash", "secret_files", "settled_name", "trace", "blocked", "min_ready_seconds")
     class SecretFilesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -107,6 +107,7 @@ class Assignment(_message.Message):
     SETTLED_NAME_FIELD_NUMBER: _ClassVar[int]
     TRACE_FIELD_NUMBER: _ClassVar[int]
     BLOCKED_FIELD_NUMBER: _ClassVar[int]
+    MIN_READY_SECONDS_FIELD_NUMBER: _ClassVar[int]
     replica: _model_pb2.Replica
     container: _model_pb2.ContainerSpec
     spec_hash: str
@@ -114,7 +115,8 @@ class Assignment(_message.Message):
     settled_name: bool
     trace: str
     blocked: str
-    def __init__(self, replica: _Optional[_Union[_model_pb2.Replica, _Mapping]] = ..., container: _Optional[_Union[_model_pb2.ContainerSpec, _Mapping]] = ..., spec_hash: _Optional[str] = ..., secret_files: _Optional[_Mapping[str, str]] = ..., settled_name: _Optional[bool] = ..., trace: _Optional[str] = ..., blocked: _Optional[str] = ...) -> None: ...
+    min_ready_seconds: float
+    def __init__(self, replica: _Optional[_Union[_model_pb2.Replica, _Mapping]] = ..., container: _Optional[_Union[_model_pb2.ContainerSpec, _Mapping]] = ..., spec_hash: _Optional[str] = ..., secret_files: _Optional[_Mapping[str, str]] = ..., settled_name: _Optional[bool] = ..., trace: _Optional[str] = ..., blocked: _Optional[str] = ..., min_ready_seconds: _Optional[float] = ...) -> None: ...
 
 class Assignments(_message.Message):
     __slots__ = ("epoch", "complete", "assignments", "forgotten")

@@ -101,15 +101,15 @@ class Chaos:
     # --- helpers ---
 
     @asynccontextmanager
-    async def _disturbance(self, text: str, *, blinds: bool = False) -> AsyncIterator[None]:
-        """Note that it begins and ends; `blinds` where the death of a container may go unheard."""
+    async def _disturbance(self, text: str) -> AsyncIterator[None]:
+        """Note that it begins and ends."""
         self._cluster.monitor.note(f"* {text}")
-        self._cluster.monitor.disturb(blinds=blinds)
+        self._cluster.monitor.disturb()
         try:
             yield
         finally:
             self._cluster.monitor.note(f"* over: {text}")
-            self._cluster.monitor.disturb(blinds=blinds)
+            self._cluster.monitor.disturb()
 
     def _seconds(self, least: float, most: float) -> float:
         return self._chance.uniform(least, most)
@@ -170,7 +170,7 @@ class Chaos:
             return
         self._broken_hosts.add(host.name)
         try:
-            async with self._disturbance(f"{host.name} {what}", blinds=True):
+            async with self._disturbance(f"{host.name} {what}"):
                 yield host
         finally:
             self._broken_hosts.discard(host.name)
@@ -212,7 +212,7 @@ class Chaos:
 
     async def _daemon_stopped(self) -> None:
         node = self._node()
-        async with self._disturbance(f"{node.name}: the daemon is stopped", blinds=True):
+        async with self._disturbance(f"{node.name}: the daemon is stopped"):
             node.engine.stop_daemon()
             try:
                 await asyncio.sleep(self._seconds(0.5, 15.0))
@@ -221,7 +221,7 @@ class Chaos:
 
     async def _daemon_killed(self) -> None:
         node = self._node()
-        async with self._disturbance(f"{node.name}: the daemon is killed", blinds=True):
+        async with self._disturbance(f"{node.name}: the daemon is killed"):
             node.engine.kill_daemon()
             try:
                 await asyncio.sleep(self._seconds(0.5, 10.0))
@@ -230,7 +230,7 @@ class Chaos:
 
     async def _daemon_frozen(self) -> None:
         node = self._node()
-        async with self._disturbance(f"{node.name}: the daemon does not answer", blinds=True):
+        async with self._disturbance(f"{node.name}: the daemon does not answer"):
             node.engine.freeze()
             try:
                 await asyncio.sleep(self._seconds(0.5, 20.0))
@@ -249,12 +249,12 @@ class Chaos:
                 Fault(hang=True),
             ]
         )
-        async with self._disturbance(f"{node.name}: {operation} goes wrong: {fault}", blinds=True):
+        async with self._disturbance(f"{node.name}: {operation} goes wrong: {fault}"):
             node.engine.fault(operation, fault)
 
     async def _events_lost(self) -> None:
         node = self._node()
-        async with self._disturbance(f"{node.name}: events are lost", blinds=True):
+        async with self._disturbance(f"{node.name}: events are lost"):
             node.engine.loses_events = True
             try:
                 await asyncio.sleep(self._seconds(1.0, 15.0))
@@ -335,7 +335,7 @@ class Chaos:
     async def _path_cut(self) -> None:
         other, master = self._pair()
         network = self._cluster.network
-        async with self._disturbance(f"{other.name} and {master.name} are cut off", blinds=True):
+        async with self._disturbance(f"{other.name} and {master.name} are cut off"):
             network.cut(other.name, master.name)
             try:
                 await asyncio.sleep(self._seconds(0.5, 20.0))
@@ -345,18 +345,18 @@ class Chaos:
     async def _session_reset(self) -> None:
         if links := self._cluster.network.links():
             link = self._chance.choice(links)
-            async with self._disturbance(f"{link} is reset", blinds=True):
+            async with self._disturbance(f"{link} is reset"):
                 link.reset()
 
     async def _session_silent(self) -> None:
         if links := self._cluster.network.links():
             link = self._chance.choice(links)
-            async with self._disturbance(f"{link} delivers no more", blinds=True):
+            async with self._disturbance(f"{link} delivers no more"):
                 link.silent = True
 
     async def _network_slow(self) -> None:
         weather = self._cluster.network.weather
-        async with self._disturbance("the network is slow", blinds=True):
+        async with self._disturbance("the network is slow"):
             weather.delay_seconds_max = self._chance.choice([0.05, 0.5, 2.0])
             try:
                 await asyncio.sleep(self._seconds(1.0, 15.0))

@@ -52,8 +52,6 @@ class Facts:
     containers: tuple[ContainerFact, ...]
     well_at: Mapping[ReplicaId, float]
     """When a container of each replica last answered; kept when the container is gone."""
-    hearsay: frozenset[tuple[ServiceId, int]]
-    """Services and generations whose rollout completed while deaths may have gone unheard."""
 
     def of(self, replica: ReplicaId) -> tuple[ContainerFact, ...]:
         """The containers of a replica."""

@@ -12,7 +12,7 @@ from orca.master.records import Records
 from orca.model.ids import ReplicaId, RevisionNumber, ServiceId
 from orca.model.replica import Desired, Replica
 from orca.model.route import RouteTable
-from orca.model.service import Revision, RolloutPhase, Service
+from orca.model.service import Revision, Service
 from orca.node import naming
 from orca.node.runtime import ContainerRequest
 from orca.store.base import Delete, DeletePrefix, KeyValue, Put, Transaction, Write
@@ -43,7 +43,6 @@ class Monitor:
         self.over = False
         """The simulation has ended: what happens now is its clearing up."""
         self.disturbed_at = NEVER
-        self._blinded_at = NEVER
         self._keys = Keys(cluster)
         self._records = Records(self._keys)
         self._now = now
@@ -52,7 +51,6 @@ class Monitor:
         self._replicas: dict[ReplicaId, Replica] = {}
         self._leader: str = ""
         self._graves: dict[ReplicaId, float] = {}
-        self._hearsay: set[tuple[ServiceId, int]] = set()
         self._engines: dict[str, SimEngine] = {}
         self._tables: dict[str, Callable[[], RouteTable]] = {}
 
@@ -69,14 +67,9 @@ class Monitor:
             self.note(f"VIOLATION: {wrong}")
             self.violation = Violation(wrong)
 
-    def disturb(self, *, blinds: bool = False) -> None:
-        """Something other than a container has begun or ceased to fail.
-
-        `blinds` where between a container and the leader: its death may be heard of late.
-        """
+    def disturb(self) -> None:
+        """Something other than a container has begun or ceased to fail."""
         self.disturbed_at = self._now()
-        if blinds:
-            self._blinded_at = self._now()
 
     @property
     def is_calm(self) -> bool:
@@ -115,7 +108,6 @@ class Monitor:
             replicas=dict(self._replicas),
             containers=containers,
             well_at=well_at,
-            hearsay=frozenset(self._hearsay),
         )
 
     def _fact(self, node: str, container: FakeContainer) -> ContainerFact:
@@ -207,10 +199,6 @@ class Monitor:
             words += [word for word in ("stopped", "removed") if getattr(service, word)]
             words += [f"rollout {rollout.phase} {rollout.reason}".strip()]
             self.note(", ".join(words))
-        ended = before is None or before.rollout.phase is not rollout.phase
-        is_blind = self._now() - self._blinded_at < LAG_SECONDS_IN_STORMS
-        if ended and rollout.phase is RolloutPhase.COMPLETE and is_blind:
-            self._hearsay.add((service.id, service.generation))
 
     def _note_replica(self, replica: Replica) -> None:
         before = self._replicas.get(replica.id)

@@ -252,6 +252,7 @@ def assignment(
     desired: Desired = Desired.RUN,
     secret_files: dict[str, str] | None = None,
     epoch: int = 5,
+    min_ready_seconds: float = 0.0,
     **spec: Any,
 ) -> Assignment:
     files = secret_files or {}
@@ -269,6 +270,7 @@ def assignment(
         container=ContainerSpec(image=image, port=port, secret_files=tuple(files), **spec),
         spec_hash="0123456789abcdef",
         secret_files=files,
+        min_ready_seconds=min_ready_seconds,
         settled_name=settled_name,
     )
 

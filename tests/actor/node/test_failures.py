@@ -34,6 +34,28 @@ def test_crashed_container_is_started_again_at_once() -> None:
     play(script)
 
 
+def test_replica_is_available_after_its_time_and_a_look() -> None:
+    async def script(world: World) -> None:
+        await world.deploy(min_ready_seconds=3.0)
+        await world.until(lambda: world.master.status().ready)
+        took = await world.until(lambda: world.master.status().available)
+        assert 2.9 < took < 3.1
+
+    play(script)
+
+
+def test_death_that_nobody_told_of_is_found_before_a_replica_counts_as_available() -> None:
+    async def script(world: World) -> None:
+        world.docker.add_image("blink", Behaviour(crash_after=1.5))
+        world.docker.loses_events = True
+        await world.deploy("blink", min_ready_seconds=2.0, max_restarts=2)
+        await world.until(lambda: world.master.status().state is ReplicaState.FAILED)
+        assert any(status.ready for status in world.master.history)
+        assert not any(status.available for status in world.master.history)
+
+    play(script)
+
+
 def test_crash_loop_backs_off_and_keeps_saying_why() -> None:
     async def script(world: World) -> None:
         world.docker.add_image("bad", Behaviour(lines=("no database",), crash_after=0.1))

@@ -159,6 +159,13 @@ def only_what_runs_is_ready(_: Situation, after: Situation) -> bool:
     return runs or not after.report.ready
 
 
+def only_a_look_makes_what_is_ready_available(before: Situation, after: Situation) -> bool:
+    if not after.report.available:
+        return True
+    looked = before.run is not None and before.run.ripe and isinstance(before.step, Find | Inspect)
+    return after.report.ready and (before.report.available or looked)
+
+
 def what_runs_is_ended_only_for_its_probes(before: Situation, after: Situation) -> bool:
     begun = after.step if after.step is not before.step else None
     if isinstance(begun, Pull | Make | Start):
@@ -196,6 +203,7 @@ PROMISES = (
     states_never_go_back,
     restarts_never_outnumber_attempts,
     only_what_runs_is_ready,
+    only_a_look_makes_what_is_ready_available,
     what_runs_is_ended_only_for_its_probes,
     what_is_no_more_wanted_is_taken_down,
     docker_is_left_alone_while_it_is_away,
@@ -260,5 +268,5 @@ def test_replica_settles_once_everything_works(life: Life) -> None:
     if situation.stopping:
         assert situation.gone
     else:
-        assert situation.final or situation.report.ready
+        assert situation.final or situation.report.available
     assert Slot.STEP not in situation.tasks

@@ -91,6 +91,7 @@ class World:
     replicas: dict[ReplicaId, Replica] = field(default_factory=dict)
     statuses: dict[ReplicaId, ReplicaStatus] = field(default_factory=dict)
     ready_since: dict[ReplicaId, float] = field(default_factory=dict)
+    """What the nodes know of time."""
     drained: set[ReplicaId] = field(default_factory=set)
     gone: set[ReplicaId] = field(default_factory=set)
     nodes: dict[NodeId, NodeView] = field(default_factory=dict)
@@ -144,7 +145,7 @@ class World:
     # --- what nodes say ---
 
     def say(self, replica: Replica, state: ReplicaState, **more: object) -> None:
-        """A status; readiness is timed as the leader does it."""
+        """A status; how long it has been ready is timed as the nodes do it."""
         status = ReplicaStatus(replica=replica.id, state=state, **more)  # type: ignore[arg-type]
         if status.ready:
             status = replace(status, address="10.0.0.1", port=80)
@@ -174,12 +175,20 @@ class World:
             services=dict(self.services),
             revisions=dict(self.revisions),
             replicas=dict(self.replicas),
-            statuses=dict(self.statuses),
-            ready_since=dict(self.ready_since),
+            statuses={id: self._aged(status) for id, status in self.statuses.items()},
             drained=frozenset(self.drained),
             gone=frozenset(self.gone),
             nodes=dict(self.nodes),
         )
+
+    def _aged(self, status: ReplicaStatus) -> ReplicaStatus:
+        """What the node would say by now: it alone counts how long a replica has been ready."""
+        replica = self.replicas.get(status.replica)
+        since = self.ready_since.get(status.replica)
+        if replica is None or since is None:
+            return status
+        update = self.revisions[replica.service, replica.revision].spec.update
+        return replace(status, available=self.now - since >= update.min_ready_seconds)
 
     def plan(self) -> Plan:
         return plan(self.snapshot(), self.now)

@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from orca.store import batches, etcd_wire
 from orca.store.base import Delete, DeletePrefix, Put, Transaction, Write
 
+
+def put_large(key: str) -> Put:
+    return Put(key, b"x" * 60_000)
+
+
 WRITES = st.lists(
     st.one_of(
-        st.builds(Put, st.text(min_size=1, max_size=20), st.just(b"x" * 60_000)),
+        st.builds(put_large, st.text(min_size=1, max_size=20)),
         st.builds(Put, st.text(min_size=1, max_size=20), st.binary(max_size=50)),
         st.builds(Delete, st.text(min_size=1, max_size=20)),
     ),
