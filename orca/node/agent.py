@@ -15,14 +15,14 @@ from typing import assert_never
 from orca.actors.actor import Actor, Ref
 from orca.model.ids import ReplicaId
 from orca.node import errands, naming
-from orca.node import replica_messages as replicas
 from orca.node import session as sessions
 from orca.node import watcher as watching
 from orca.node.docker_state import DockerState
 from orca.node.host import Host
 from orca.node.leader import Flush, Leader
 from orca.node.record import best_effort
-from orca.node.replica import ReplicaActor
+from orca.node.replica import messages as replicas
+from orca.node.replica.actor import ReplicaActor
 from orca.node.roster import Roster
 from orca.node.runtime import ContainerSummary
 from orca.node.settings import NodeSettings

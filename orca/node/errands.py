@@ -13,8 +13,9 @@ from typing import Any
 from orca import errors
 from orca.actors.actor import Context
 from orca.model.ids import CommandId
-from orca.node import naming, steps, streams
+from orca.node import naming, streams
 from orca.node.host import Host
+from orca.node.replica import steps
 from orca.node.roster import Member
 from orca.node.runtime import ContainerSummary
 from orca.rpc import messages

@@ -14,8 +14,8 @@ import pytest
 
 from orca.master.commit import Committer
 from orca.model.replica import Replica, ReplicaState
-from orca.node import steps
 from orca.node.agent import NodeAgent
+from orca.node.replica import steps
 from orca.plan import converge, routes
 from orca.plan.view import ServiceView
 from orca.rpc.messages import Assignments

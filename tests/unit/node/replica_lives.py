@@ -9,9 +9,9 @@ from orca.errors import OrcaError
 from orca.model.container import ContainerSpec, Probe, ProbeKind
 from orca.model.ids import Epoch, NodeId, ReplicaId, RevisionNumber, ServiceId
 from orca.model.replica import Desired, Replica
-from orca.node.decide import decide
 from orca.node.record import record_of
-from orca.node.replica_messages import (
+from orca.node.replica.decide import decide
+from orca.node.replica.messages import (
     Dismiss,
     DockerAway,
     Look,
@@ -20,10 +20,10 @@ from orca.node.replica_messages import (
     TaskFailed,
     Want,
 )
+from orca.node.replica.situation import Situation
+from orca.node.replica.tasks import Seen, Slot
+from orca.node.replica.transitions import after
 from orca.node.runtime import Container, ContainerState
-from orca.node.situation import Situation
-from orca.node.tasks import Seen, Slot
-from orca.node.transitions import after
 from orca.rpc.messages import Assignment
 
 NOW = 5000.0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orca.model.container import ContainerSpec, Probe, ProbeKind
-from orca.node.probe_state import Gauge, Health
+from orca.node.replica.probe_state import Gauge, Health
 
 
 def probe(**changes: float) -> Probe:

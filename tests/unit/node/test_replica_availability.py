@@ -18,9 +18,9 @@ from replica_lives import (
     what,
 )
 
-from orca.node.replica_messages import DockerBack, Look, Want
-from orca.node.situation import Situation
-from orca.node.tasks import Pause, Slot
+from orca.node.replica.messages import DockerBack, Look, Want
+from orca.node.replica.situation import Situation
+from orca.node.replica.tasks import Pause, Slot
 
 WISH = replace(assignment(), min_ready_seconds=2.0)
 

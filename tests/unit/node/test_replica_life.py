@@ -35,7 +35,7 @@ from replica_lives import (
 
 from orca.errors import ContainerError, DockerUnavailable, ImageError
 from orca.model.replica import Desired, ReplicaState
-from orca.node.replica_messages import (
+from orca.node.replica.messages import (
     Dismiss,
     DockerAway,
     DockerBack,
@@ -43,9 +43,9 @@ from orca.node.replica_messages import (
     TaskDone,
     Want,
 )
+from orca.node.replica.situation import Situation
+from orca.node.replica.tasks import Find, Interrupt, Make, Pause, Pull, ReadLines, Slot, Start
 from orca.node.runtime import ContainerEvent
-from orca.node.situation import Situation
-from orca.node.tasks import Find, Interrupt, Make, Pause, Pull, ReadLines, Slot, Start
 
 BUSY = ContainerError("port 80 is taken", hint="free it")
 DIE = Look(ContainerEvent(container="c1", action="die"))

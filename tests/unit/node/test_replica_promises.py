@@ -11,9 +11,9 @@ from replica_lives import CREATED, EXEC, HTTP, NOW, RUNNING, assignment, ended, 
 
 from orca.errors import ContainerError, DockerUnavailable, ImageError, NotFound, OrcaError
 from orca.model.replica import Desired, ReplicaState, can_follow
-from orca.node.decide import decide
 from orca.node.record import record_of
-from orca.node.replica_messages import (
+from orca.node.replica.decide import decide
+from orca.node.replica.messages import (
     Dismiss,
     DockerAway,
     DockerBack,
@@ -23,9 +23,8 @@ from orca.node.replica_messages import (
     TaskFailed,
     Want,
 )
-from orca.node.runtime import Container, ContainerEvent
-from orca.node.situation import Situation
-from orca.node.tasks import (
+from orca.node.replica.situation import Situation
+from orca.node.replica.tasks import (
     Activity,
     Ask,
     Find,
@@ -42,6 +41,7 @@ from orca.node.tasks import (
     Start,
     Task,
 )
+from orca.node.runtime import Container, ContainerEvent
 
 CONTAINERS = (
     CREATED,

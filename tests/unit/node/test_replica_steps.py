@@ -34,10 +34,10 @@ from replica_lives import (
 
 from orca.errors import ContainerError, DockerUnavailable, ImageError, NotFound
 from orca.model.replica import Desired, ReplicaState
-from orca.node.replica_messages import Dismiss, DockerAway, DockerBack, Look, Want
+from orca.node.replica.messages import Dismiss, DockerAway, DockerBack, Look, Want
+from orca.node.replica.situation import Situation
+from orca.node.replica.tasks import Slot
 from orca.node.runtime import Container, ContainerEvent
-from orca.node.situation import Situation
-from orca.node.tasks import Slot
 
 BUSY = ContainerError("the device is busy")
 HOPELESS = ContainerError("there is no such command", permanent=True)

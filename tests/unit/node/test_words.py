@@ -11,7 +11,7 @@ from orca.model.ids import Epoch, NodeId, ReplicaId, RevisionNumber, ServiceId
 from orca.model.replica import Replica
 from orca.node import images, naming
 from orca.node.docker import api, containers, failures
-from orca.node.obituary import Obituary
+from orca.node.replica.obituary import Obituary
 from orca.node.runtime import Container, ContainerRequest, ContainerState
 from orca.rpc.messages import Assignment
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from orca.model.container import ContainerSpec, ProbeKind
-from orca.node.probe_state import Gauge, Health
+from orca.node.replica.probe_state import Gauge, Health
+from orca.node.replica.tasks import Ask, Slot
 from orca.node.runtime import Container
-from orca.node.tasks import Ask, Slot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,7 @@ from orca.model.replica import Replica
 from orca.node import archive, naming
 from orca.node.host import Host
 from orca.node.record import ReplicaRecord
-from orca.node.runtime import LOG_LAG_SECONDS, Container, ContainerRequest, LogQuery
-from orca.node.tasks import (
+from orca.node.replica.tasks import (
     Ask,
     Find,
     Halt,
@@ -34,6 +33,7 @@ from orca.node.tasks import (
     Start,
     Work,
 )
+from orca.node.runtime import LOG_LAG_SECONDS, Container, ContainerRequest, LogQuery
 from orca.rpc.messages import Assignment, ResolveImage
 from orca.telemetry import traces
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orca.model.replica import ReplicaState
-from orca.node import pulse
+from orca.node.replica import pulse
+from orca.node.replica.situation import Situation
+from orca.node.replica.tasks import Interrupt, Pause, ReadLines, Slot
 from orca.node.runtime import Container
-from orca.node.situation import Situation
-from orca.node.tasks import Interrupt, Pause, ReadLines, Slot
 from orca.plan.restart import GiveUp, backoff_seconds, next_restart
 
 

@@ -11,10 +11,11 @@ from typing import Any, assert_never
 
 from orca import errors
 from orca.model.replica import ReplicaState
-from orca.node import endings, naming, pulse
-from orca.node.decide import decide
+from orca.node import naming
 from orca.node.record import record_of
-from orca.node.replica_messages import (
+from orca.node.replica import endings, pulse
+from orca.node.replica.decide import decide
+from orca.node.replica.messages import (
     Dismiss,
     DockerAway,
     DockerBack,
@@ -24,9 +25,8 @@ from orca.node.replica_messages import (
     TaskFailed,
     Want,
 )
-from orca.node.runtime import Container, ContainerEvent
-from orca.node.situation import Situation
-from orca.node.tasks import (
+from orca.node.replica.situation import Situation
+from orca.node.replica.tasks import (
     Activity,
     Ask,
     Find,
@@ -43,6 +43,7 @@ from orca.node.tasks import (
     Start,
     Task,
 )
+from orca.node.runtime import Container, ContainerEvent
 from orca.rpc.messages import Assignment
 
 NAME_RETRY_SECONDS = 0.5

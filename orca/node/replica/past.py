@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from orca.node.obituary import Obituary
+from orca.node.replica.obituary import Obituary
 from orca.node.runtime import Container
 from orca.plan.restart import backoff_seconds
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orca.node.probe_state import SETTLE_SECONDS
-from orca.node.run import Run
+from orca.node.replica.probe_state import SETTLE_SECONDS
+from orca.node.replica.run import Run
+from orca.node.replica.situation import Situation
+from orca.node.replica.tasks import Pause, ReadLines, Slot
 from orca.node.runtime import Container
-from orca.node.situation import Situation
-from orca.node.tasks import Pause, ReadLines, Slot
 
 AWAY_PACE_SECONDS = 1.0
 """Probes go on at least this often while Docker does not answer: they are all that is known."""

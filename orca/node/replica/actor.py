@@ -13,11 +13,11 @@ from dataclasses import replace
 from orca import errors
 from orca.actors.actor import Actor, Ref
 from orca.model.replica import ReplicaState, ReplicaStatus
-from orca.node import steps
-from orca.node.decide import decide
 from orca.node.host import Host
 from orca.node.record import ReplicaRecord, best_effort
-from orca.node.replica_messages import (
+from orca.node.replica import steps
+from orca.node.replica.decide import decide
+from orca.node.replica.messages import (
     Changed,
     Gone,
     ReplicaMessage,
@@ -27,9 +27,9 @@ from orca.node.replica_messages import (
     TaskDone,
     TaskFailed,
 )
-from orca.node.situation import Situation
-from orca.node.tasks import Pause, Slot, Task
-from orca.node.transitions import after
+from orca.node.replica.situation import Situation
+from orca.node.replica.tasks import Pause, Slot, Task
+from orca.node.replica.transitions import after
 from orca.rpc.messages import Assignment
 
 log = logging.getLogger(__name__)

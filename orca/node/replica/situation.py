@@ -13,11 +13,11 @@ from typing import Any
 
 from orca.model.container import ContainerSpec
 from orca.model.replica import Desired, Replica, ReplicaStatus, can_follow
-from orca.node.past import Past
 from orca.node.record import ReplicaRecord
-from orca.node.run import Run
+from orca.node.replica.past import Past
+from orca.node.replica.run import Run
+from orca.node.replica.tasks import Activity, Find, Inspect, Slot, Task
 from orca.node.runtime import Container
-from orca.node.tasks import Activity, Find, Inspect, Slot, Task
 from orca.rpc.messages import Assignment
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orca.model.replica import ReplicaState
-from orca.node import endings, naming, pulse
+from orca.node import naming
+from orca.node.replica import endings, pulse
+from orca.node.replica.situation import Situation
+from orca.node.replica.tasks import Find, Halt, Inspect, Make, Pull, SettleName, Slot, Start, Step
 from orca.node.runtime import Container, ContainerState
-from orca.node.situation import Situation
-from orca.node.tasks import Find, Halt, Inspect, Make, Pull, SettleName, Slot, Start, Step
 
 
 def decide(situation: Situation, *, now: float) -> Situation:

@@ -8,8 +8,8 @@ from typing import Any
 from orca import errors
 from orca.model.ids import ReplicaId
 from orca.model.replica import ReplicaStatus
+from orca.node.replica.tasks import Task
 from orca.node.runtime import ContainerEvent
-from orca.node.tasks import Task
 from orca.rpc.messages import Assignment
 
 # --- what it is told ----------------------------------------------------------------------------
