@@ -13,7 +13,7 @@ from orca.spec.cluster import ClusterSpec
 from orca.store.base import Store
 from orca.store.embedded import EmbeddedEtcd, EmbeddedSettings
 from orca.store.etcd import EtcdStore
-from orca.store.etcd_endpoints import EtcdSettings, EtcdTls
+from orca.store.etcd_settings import EtcdSettings, EtcdTls
 
 HOME_FREE_BYTES_MIN = 1024 * 1024
 

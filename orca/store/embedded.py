@@ -24,7 +24,7 @@ from orca.processes import DetachedProcess
 from orca.store import etcd_command, etcd_ports
 from orca.store.etcd import EtcdStore
 from orca.store.etcd_command import EmbeddedSettings, Ports
-from orca.store.etcd_endpoints import EtcdSettings
+from orca.store.etcd_settings import EtcdSettings
 
 __all__ = ["EmbeddedEtcd", "EmbeddedSettings"]
 

@@ -25,7 +25,10 @@ from orca.store.base import (
     Transaction,
     WatchBatch,
 )
-from orca.store.etcd_endpoints import (
+from orca.store.etcd_endpoints import Diagnosis, Endpoint, Endpoints, no_diagnosis
+from orca.store.etcd_errors import Compacted, LeaseUnknown
+from orca.store.etcd_marks import Marks, Slot
+from orca.store.etcd_methods import (
     ALARM,
     COMPACT,
     DEFRAGMENT,
@@ -35,17 +38,8 @@ from orca.store.etcd_endpoints import (
     RANGE,
     STATUS,
     TXN,
-    Compacted,
-    Diagnosis,
-    Endpoint,
-    Endpoints,
-    EtcdLogin,
-    EtcdSettings,
-    EtcdTls,
-    LeaseUnknown,
-    no_diagnosis,
 )
-from orca.store.etcd_marks import Marks, Slot
+from orca.store.etcd_settings import EtcdLogin, EtcdSettings, EtcdTls
 from orca.store.etcd_watch import Reflector
 from orca.store.etcdpb import rpc_pb2
 from orca.store.lease import Lease

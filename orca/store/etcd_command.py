@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from orca import errors
-from orca.store.etcd_endpoints import EtcdTls
+from orca.store.etcd_settings import EtcdTls
 
 QUOTA_BYTES: Final = 2 * 1024 * 1024 * 1024
 

@@ -1,4 +1,4 @@
-"""Connections to etcd's endpoints: one channel each, failover, deadlines, and the table of errors.
+"""Connections to etcd's endpoints: one channel each, failover and deadlines.
 
 It knows nothing of keys or transactions: it carries one request to an endpoint that answers. Requests
 are repeated on another endpoint until the deadline, so callers send only what is safe to repeat.
@@ -13,19 +13,16 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
 
 from orca import errors
+from orca.store.etcd_errors import TokenExpired, is_transient, translate
+from orca.store.etcd_methods import AUTHENTICATE, Method, ReplyT, RequestT
+from orca.store.etcd_settings import EtcdSettings, credentials
 from orca.store.etcdpb import rpc_pb2
-
-RequestT = TypeVar("RequestT", bound=Message)
-ReplyT = TypeVar("ReplyT", bound=Message)
 
 REQUESTS_AT_ONCE: Final = 100
 """One channel loses requests when thousands are in flight."""
@@ -48,150 +45,6 @@ _CHANNEL_OPTIONS: Final = (
     # A channel must not inherit the reconnect backoff of an earlier one.
     ("grpc.use_local_subchannel_pool", 1),
 )
-
-_TRANSIENT: Final = frozenset(
-    {
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.ABORTED,
-    }
-)
-
-
-class Compacted(errors.Unavailable):
-    """The revision asked for was compacted away; list again. Never leaves the store."""
-
-    kind = "store_compacted"
-
-
-class LeaseUnknown(errors.Conflict):
-    """The lease named does not exist (any more). Never leaves the store."""
-
-    kind = "store_lease_unknown"
-
-
-class TokenExpired(errors.StoreUnavailable):
-    """The login must be repeated. Never leaves the store."""
-
-    kind = "store_token_expired"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EtcdTls:
-    """Files (PEM) of a mutual TLS connection."""
-
-    ca_file: Path
-    cert_file: Path
-    key_file: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EtcdLogin:
-    """A user of etcd's own access control."""
-
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"EtcdLogin(user={self.user!r})"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EtcdSettings:
-    """How to reach etcd.
-
-    `endpoints` are `host:port`, with or without `http://` or `https://`. `timeout_seconds` bounds a
-    request with all its retries, `attempt_timeout_seconds` one try on one endpoint.
-    """
-
-    endpoints: tuple[str, ...]
-    tls: EtcdTls | None = None
-    login: EtcdLogin | None = None
-    timeout_seconds: float = 5.0
-    attempt_timeout_seconds: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Method(Generic[RequestT, ReplyT]):
-    """One call of etcd's API, by its name on the wire."""
-
-    path: str
-    reply: type[ReplyT]
-    request: type[RequestT]
-
-
-RANGE: Final = Method("/etcdserverpb.KV/Range", rpc_pb2.RangeResponse, rpc_pb2.RangeRequest)
-TXN: Final = Method("/etcdserverpb.KV/Txn", rpc_pb2.TxnResponse, rpc_pb2.TxnRequest)
-COMPACT: Final = Method(
-    "/etcdserverpb.KV/Compact", rpc_pb2.CompactionResponse, rpc_pb2.CompactionRequest
-)
-WATCH: Final = Method("/etcdserverpb.Watch/Watch", rpc_pb2.WatchResponse, rpc_pb2.WatchRequest)
-LEASE_GRANT: Final = Method(
-    "/etcdserverpb.Lease/LeaseGrant", rpc_pb2.LeaseGrantResponse, rpc_pb2.LeaseGrantRequest
-)
-LEASE_REVOKE: Final = Method(
-    "/etcdserverpb.Lease/LeaseRevoke", rpc_pb2.LeaseRevokeResponse, rpc_pb2.LeaseRevokeRequest
-)
-LEASE_KEEP_ALIVE: Final = Method(
-    "/etcdserverpb.Lease/LeaseKeepAlive",
-    rpc_pb2.LeaseKeepAliveResponse,
-    rpc_pb2.LeaseKeepAliveRequest,
-)
-ALARM: Final = Method(
-    "/etcdserverpb.Maintenance/Alarm", rpc_pb2.AlarmResponse, rpc_pb2.AlarmRequest
-)
-STATUS: Final = Method(
-    "/etcdserverpb.Maintenance/Status", rpc_pb2.StatusResponse, rpc_pb2.StatusRequest
-)
-DEFRAGMENT: Final = Method(
-    "/etcdserverpb.Maintenance/Defragment",
-    rpc_pb2.DefragmentResponse,
-    rpc_pb2.DefragmentRequest,
-)
-AUTHENTICATE: Final = Method(
-    "/etcdserverpb.Auth/Authenticate",
-    rpc_pb2.AuthenticateResponse,
-    rpc_pb2.AuthenticateRequest,
-)
-
-
-def translate(error: grpc.aio.AioRpcError, endpoint: str) -> errors.OrcaError:
-    """The one table from etcd's errors to ours."""
-    code, details = error.code(), error.details() or ""
-    if "database space exceeded" in details or "no space left" in details:
-        return errors.StoreFull(
-            f"etcd at {endpoint} refuses writes: its space quota is used up.",
-            hint="Delete what is not needed, or raise the quota; then compact and defragment.",
-        )
-    if "revision has been compacted" in details:
-        return Compacted(f"etcd at {endpoint}: {details}.")
-    if "requested lease not found" in details:
-        return LeaseUnknown(f"etcd at {endpoint}: {details}.")
-    if "invalid auth token" in details:
-        return TokenExpired(f"etcd at {endpoint}: {details}.")
-    if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED) or (
-        code is grpc.StatusCode.INVALID_ARGUMENT and "authentication failed" in details
-    ):
-        return errors.StoreUnavailable(
-            f"etcd at {endpoint} does not let us in: {details}.",
-            hint="Check the user and password of [store], and that user's role in etcd.",
-        )
-    if "request is too large" in details or "too many operations" in details:
-        return errors.UserError(f"etcd at {endpoint} refuses the request: {details}.")
-    return errors.StoreUnavailable(
-        f"etcd at {endpoint} does not answer: {details or code.name.lower()}.",
-        hint="Check that etcd runs, and that it has a leader.",
-    )
-
-
-def is_transient(error: grpc.aio.AioRpcError) -> bool:
-    """Whether another try, or another endpoint, may mend it."""
-    details = error.details() or ""
-    overloaded = "too many requests" in details
-    return overloaded or (error.code() in _TRANSIENT and "no space left" not in details)
 
 
 Diagnosis: TypeAlias = Callable[[], errors.Unavailable | None]
@@ -262,22 +115,6 @@ class Endpoint:
                     self._address, self._credentials, _CHANNEL_OPTIONS
                 )
         return self._channel
-
-
-def credentials(tls: EtcdTls | None) -> grpc.ChannelCredentials | None:
-    """Read the files; raises UserError naming one that cannot be read."""
-    if tls is None:
-        return None
-    try:
-        return grpc.ssl_channel_credentials(
-            root_certificates=tls.ca_file.read_bytes(),
-            private_key=tls.key_file.read_bytes(),
-            certificate_chain=tls.cert_file.read_bytes(),
-        )
-    except OSError as error:
-        raise errors.UserError(
-            f"The etcd client's file {error.filename} cannot be read: {error.strerror}."
-        ) from error
 
 
 class Endpoints:

@@ -22,7 +22,9 @@ import grpc.aio
 from orca import errors
 from orca.store import etcd_wire
 from orca.store.base import Listing, WatchBatch
-from orca.store.etcd_endpoints import WATCH, Compacted, Endpoints
+from orca.store.etcd_endpoints import Endpoints
+from orca.store.etcd_errors import Compacted
+from orca.store.etcd_methods import WATCH
 from orca.store.etcdpb import rpc_pb2
 
 _CREATE_SECONDS: Final = 3.0

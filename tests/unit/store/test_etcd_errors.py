@@ -7,8 +7,8 @@ import grpc.aio
 import pytest
 
 from orca import errors
-from orca.store import etcd_endpoints
-from orca.store.etcd_endpoints import Compacted, LeaseUnknown, TokenExpired
+from orca.store import etcd_errors
+from orca.store.etcd_errors import Compacted, LeaseUnknown, TokenExpired
 
 CODE = grpc.StatusCode
 
@@ -59,10 +59,10 @@ def test_error_of_etcd_becomes_what_the_caller_can_act_on(
     code: grpc.StatusCode, details: str, expected: type[errors.OrcaError], transient: bool
 ) -> None:
     error = rpc_error(code, details)
-    translated = etcd_endpoints.translate(error, "10.0.0.1:2379")
+    translated = etcd_errors.translate(error, "10.0.0.1:2379")
     assert type(translated) is expected
     assert "10.0.0.1:2379" in translated.message
-    assert etcd_endpoints.is_transient(error) is transient
+    assert etcd_errors.is_transient(error) is transient
 
 
 def test_internal_errors_do_not_take_the_names_of_those_that_travel() -> None:
