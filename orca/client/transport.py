@@ -19,7 +19,7 @@ from yarl import URL
 
 from orca import errors
 from orca.client import schema
-from orca.client.settings import ClientSettings
+from orca.client.settings import TOKEN_FILE, ClientSettings
 from orca.telemetry import traceparent
 
 PREFIX = "/api/v1"
@@ -184,7 +184,12 @@ class Transport:
         return errors.from_kind(problem.type, problem.title, hint=hint)
 
     def _token_hint(self) -> str:
-        where = f"{self.settings.home}/cluster.token" if self.settings.home else "cluster.token"
+        home = self.settings.home
+        if not self.settings.token and home is not None and not (home / TOKEN_FILE).exists():
+            return (
+                f"There is none in {home}: set ORCA_TOKEN, or name the server's home with --home."
+            )
+        where = f"{home}/{TOKEN_FILE}" if home else TOKEN_FILE
         return f"Set ORCA_TOKEN, or use --token; the admin token of a server is in {where}."
 
     def _trace(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,15 @@ async def test_unauthenticated_client_is_told_where_tokens_are(site: Site) -> No
         await client.status()
     assert "ORCA_TOKEN" in caught.value.hint
     assert "cluster.token" in caught.value.hint
+
+
+async def test_client_without_a_token_is_not_sent_to_a_file_that_is_not_there(
+    site: Site, tmp_path: Path
+) -> None:
+    async with OrcaClient(ClientSettings(url=site.server.url, home=tmp_path)) as client:
+        with pytest.raises(errors.Unauthenticated, match="needs a token") as caught:
+            await client.status()
+    assert caught.value.hint.startswith(f"There is none in {tmp_path}: set ORCA_TOKEN")
 
 
 async def test_role_too_low_is_named(site: Site) -> None:
