@@ -13,7 +13,7 @@ from typing import Any
 from orca import errors
 from orca.actors.actor import Context
 from orca.model.ids import CommandId
-from orca.node import naming, streams
+from orca.node import streams
 from orca.node.host import Host
 from orca.node.replica import steps
 from orca.node.roster import Member
@@ -73,10 +73,8 @@ class Errands:
 
     def remove_network(self, project: str) -> None:
         """Nobody of the project is left on this node."""
-        name = naming.project_network(project)
-        owner = naming.owner(cluster=self._host.cluster, project=project)
-        work = self._host.runtime.remove_network_if_unused(name, labels=owner)
-        self._run(work, key=("network", project), what=f"removing network {name}")
+        work = steps.remove_network(self._host, project)
+        self._run(work, key=("network", project), what=f"removing the network of {project}")
 
     def remove_orphan(self, container: ContainerSummary) -> None:
         """Nobody has this container."""

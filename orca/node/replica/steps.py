@@ -163,7 +163,8 @@ async def _names(host: Host, assignment: Assignment) -> tuple[str, ...]:
     if not assignment.settled_name:
         return (newcomer,)
     first, second = naming.settled(replica)
-    holder = await host.runtime.inspect(first)
+    async with _bounded(LOOK_SECONDS, "look for the holder of a name"):
+        holder = await host.runtime.inspect(first)
     if holder is not None and naming.same_slot(replica, holder.labels, cluster=host.cluster):
         return (newcomer,)
     return (first, second, newcomer)
@@ -250,7 +251,9 @@ async def halt(host: Host, record: ReplicaRecord) -> None:
     replica = record.replica
     grace = record.container.stop_grace_seconds
     mine = naming.ours(cluster=host.cluster, node=host.node)
-    for each in await host.runtime.list({**mine, naming.REPLICA: replica.id}):
+    async with _bounded(LOOK_SECONDS, "list containers"):
+        found = await host.runtime.list({**mine, naming.REPLICA: replica.id})
+    for each in found:
         async with _bounded(grace + STOP_MARGIN_SECONDS, "stop the container"):
             await host.runtime.stop(each.id, grace_seconds=grace)
         await _keep_log(host, replica, each.id)
@@ -280,15 +283,23 @@ async def remove_orphan(host: Host, container: str, *, grace_seconds: float = 10
 
 async def settle_name(host: Host, replica: Replica, container: Container) -> str:
     """Give the container its slot's name; returns the name it has, or nothing while it must wait."""
-    for name in naming.settled(replica):
-        if container.name == name:
+    async with _bounded(LOOK_SECONDS, "rename the container"):
+        for name in naming.settled(replica):
+            if container.name == name:
+                return name
+            try:
+                await host.runtime.rename(container.id, name)
+            except errors.Conflict:
+                holder = await host.runtime.inspect(name)
+                if holder is None or naming.same_slot(replica, holder.labels, cluster=host.cluster):
+                    return ""
+                continue
             return name
-        try:
-            await host.runtime.rename(container.id, name)
-        except errors.Conflict:
-            holder = await host.runtime.inspect(name)
-            if holder is None or naming.same_slot(replica, holder.labels, cluster=host.cluster):
-                return ""
-            continue
-        return name
-    return container.name
+        return container.name
+
+
+async def remove_network(host: Host, project: str) -> None:
+    """Remove a project's network unless something uses it."""
+    owner = naming.owner(cluster=host.cluster, project=project)
+    async with _bounded(LOOK_SECONDS, "remove a network"):
+        await host.runtime.remove_network_if_unused(naming.project_network(project), labels=owner)

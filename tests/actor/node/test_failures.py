@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
 from node_world import World, assignment, play
 
 from orca.errors import ContainerError, DockerUnavailable
@@ -52,6 +53,32 @@ def test_death_that_nobody_told_of_is_found_before_a_replica_counts_as_available
         await world.until(lambda: world.master.status().state is ReplicaState.FAILED)
         assert any(status.ready for status in world.master.history)
         assert not any(status.available for status in world.master.history)
+
+    play(script)
+
+
+@pytest.mark.parametrize("operation", ["list", "stop", "logs", "remove"])
+def test_call_that_never_returns_does_not_keep_a_replica_from_going(operation: str) -> None:
+    async def script(world: World) -> None:
+        await world.deploy()
+        await world.until(lambda: world.master.status().ready)
+        world.docker.fault(operation, Fault(hang=True))
+        await world.master.stop("r-000001")
+        await world.until(lambda: world.master.gone, seconds=120)
+        assert world.docker.containers == {}
+
+    play(script)
+
+
+@pytest.mark.parametrize("operation", ["rename", "inspect"])
+def test_call_that_never_returns_does_not_keep_a_replica_from_its_name(operation: str) -> None:
+    async def script(world: World) -> None:
+        first = assignment()
+        await world.master.want(first)
+        await world.until(lambda: world.master.status().ready)
+        world.docker.fault(operation, Fault(hang=True))
+        await world.master.want(replace(first, settled_name=True))
+        await world.until(lambda: world.container().name == "orca-web", seconds=120)
 
     play(script)
 
