@@ -167,10 +167,14 @@ def _drop_twins(work: _Pass, slot: int) -> None:
 
 
 def _drop_superseded(work: _Pass, slot: int) -> None:
-    """What neither serves nor is gone back to stays for nobody: newcomers of a rollout that was given up."""
+    """What neither serves nor is gone back to stays for nobody: newcomers of a rollout that was given up.
+
+    Silence is not absence: one of which its node has not said where it stands may well be serving.
+    """
     for replica in _others(work, slot):
         is_stable = replica.generation == work.view.service.stable_generation
-        if not is_stable and not work.view.is_ready(replica):
+        is_known = work.view.state(replica) is not ReplicaState.ASSIGNED
+        if is_known and not is_stable and not work.view.is_ready(replica):
             work.retire(replica, f"superseded by revision {work.view.target.revision}")
 
 

@@ -254,7 +254,20 @@ def test_newcomer_of_a_rollout_that_was_given_up_does_not_stay() -> None:
     assert [replica.revision for replica in world.wanted("web")] == [3]
 
 
-def test_superseded_newcomer_that_serves_stays_until_its_successor_is_trusted() -> None:
+def test_superseded_newcomer_of_which_nothing_is_known_stays_until_its_successor_is_available() -> (
+    None
+):
+    world = World()
+    for image in ("app:1", "app:2"):
+        world.deploy("web", revision_spec(image=image))
+        world.step()
+    assert [replica.revision for replica in world.wanted("web")] == [1, 2]
+    world.say(world.wanted("web")[0], ReplicaState.STARTING)
+    world.step()
+    assert [replica.revision for replica in world.wanted("web")] == [2]
+
+
+def test_superseded_newcomer_that_serves_stays_until_its_successor_is_available() -> None:
     world = World()
     world.deploy("web", replicas=1)
     world.step()
