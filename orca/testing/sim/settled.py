@@ -58,7 +58,7 @@ def _service(facts: Facts, service: Service) -> Iterator[str]:
         yield f"{id} was removed and is still known"
     if phase is RolloutPhase.PROGRESSING and not _waits(facts, service):
         yield f"{id} is still rolling out"
-    if phase is RolloutPhase.PROGRESSING:
+    if phase is RolloutPhase.PROGRESSING or _is_held_back(facts, service):
         return
     revision = facts.revisions[id, service.revision]
     if phase is RolloutPhase.COMPLETE and wanted(service) and kind(revision) in users.BROKEN:
@@ -67,10 +67,15 @@ def _service(facts: Facts, service: Service) -> Iterator[str]:
 
 
 def _waits(facts: Facts, service: Service) -> bool:
-    """Whether it has to wait for a dependency for as long as users leave that stopped."""
+    """Whether it has to wait for a dependency for as long as users leave that stopped or broken."""
     depends_on = facts.revisions[service.id, service.revision].spec.depends_on
     found = [facts.services[id] for id in depends_on if id in facts.services]
     return any(not _is_steady(facts, each) or not wanted(each) for each in found)
+
+
+def _is_held_back(facts: Facts, service: Service) -> bool:
+    """Whether it has nothing to go back to and may not be started, because of what it depends on."""
+    return bool(wanted(service)) and not service.stable_generation and _waits(facts, service)
 
 
 def _replicas(facts: Facts, service: Service) -> Iterator[str]:
@@ -149,7 +154,7 @@ def _status(facts: Facts, service: Service, shown: schema.ServiceStatus | None) 
     if shown is None:
         yield f"{service.id} is missing in the status"
         return
-    if not _is_steady(facts, service):
+    if not _is_steady(facts, service) or _is_held_back(facts, service):
         return
     expected = _word(service)
     if shown.status != expected:
