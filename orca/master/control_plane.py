@@ -69,23 +69,14 @@ class MasterControlPlane:
 
     def health(self) -> schema.Health:
         edition = self._office.publication.latest
-        reasons = []
-        if edition.number == 0:
-            reasons.append("starting: no leader yet")
-        elif edition.problem:
-            reasons.append(edition.problem)
-        elif not edition.settled:
-            reasons.append("waiting for nodes to report")
-        elif not edition.snapshot.nodes:
-            # Until the first has spoken, an etcd that lost everything looks like a new cluster.
-            reasons.append("no node has connected yet")
+        missing = _missing(edition)
+        reasons = [missing] if missing else []
         reasons += [
             f"node {n.node.name}: Docker: {n.node.facts.docker_error}"
             for n in edition.snapshot.nodes.values()
             if n.node.facts.docker_error
         ]
-        knows_all = edition.number > 0 and edition.settled and bool(edition.snapshot.nodes)
-        ready = knows_all and not edition.problem
+        ready = not missing
         word = ("ok" if not reasons else "degraded") if ready else "starting"
         return schema.Health(
             status=word,
@@ -255,6 +246,20 @@ class MasterControlPlane:
 
     async def reload(self, *, by: Principal) -> schema.ReloadResponse:
         return await self._parts.reload()
+
+
+def _missing(edition: Edition) -> str:
+    """What a master still lacks to be ready; empty when that is nothing."""
+    if edition.number == 0:
+        return "starting: no leader yet"
+    if edition.problem:
+        return edition.problem
+    if not edition.settled:
+        return "waiting for nodes to report"
+    if not edition.snapshot.nodes:
+        # Until the first has spoken, an etcd that lost everything looks like a new cluster.
+        return "no node has connected yet"
+    return ""
 
 
 def _rollouts(edition: Edition, ids: set[str]) -> dict[str, schema.RolloutView]:

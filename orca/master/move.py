@@ -98,22 +98,20 @@ class MoveCommitter:
 
         Raises `Conflict`; `Overtaken` where no user has changed any of it.
         """
-        for group in batches.groups(moves, lambda move: tuple(self._writes(move, edition))):
+        writes = {move.service.id: tuple(self._writes(move, edition)) for move in moves}
+        for group in batches.groups(moves, lambda move: writes[move.service.id]):
             try:
-                await self._write(group, edition)
+                await self._office.write(
+                    tuple(self._unchanged(move, edition) for move in group),
+                    tuple(write for move in group for write in writes[move.service.id]),
+                    events=tuple(_event(move) for move in group),
+                )
             except Conflict as error:
                 conflict = _with_what_was_written(error, done)
                 if await self._is_overtaken(group, edition):
                     raise Overtaken(conflict) from error
                 raise conflict from error
             done += group
-
-    async def _write(self, moves: Sequence[Move], edition: Edition) -> None:
-        await self._office.write(
-            tuple(self._unchanged(move, edition) for move in moves),
-            tuple(write for move in moves for write in self._writes(move, edition)),
-            events=tuple(_event(move) for move in moves),
-        )
 
     async def _is_overtaken(self, moves: Sequence[Move], edition: Edition) -> bool:
         """Whether the newer edition differs in nothing that users decide."""

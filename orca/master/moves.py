@@ -162,8 +162,9 @@ class Mover:
             edition, service = self._find(name)
             after = change(edition, service)
             if after is None:
-                move = Move(service=service, before=service, kind="unchanged", by=by.name)
-                return move.accepted().model_copy(update={"rollout": ""})
+                return schema.Accepted(
+                    service=str(service.id), action="unchanged", revision=service.revision
+                )
             move = Move(service=after, before=service, kind=kind, by=by.name)
             await self._committer.commit([move], edition, done)
             return move.accepted()
